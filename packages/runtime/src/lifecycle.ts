@@ -1,0 +1,74 @@
+import { createLogger, type Logger, readLogConfig } from './logger.js';
+import { readEnvironment, type Environment } from './environment.js';
+import { SettingsError, settingsOf } from './settings.js';
+
+/** Where a part can be reached, as a launcher prints it. */
+export type Addresses = Readonly<Partial<Record<'grpc' | 'http' | 'metrics', string>>>;
+
+export interface RunningPart {
+  readonly addresses: Addresses;
+  stop(): Promise<void>;
+}
+
+export type StartPart = (environment: Environment, logger: Logger) => Promise<RunningPart>;
+
+const stopSignals = ['SIGTERM', 'SIGINT'] as const;
+
+/**
+ * The life of a service process: start, serve until told to stop, stop within DRAIN_TIMEOUT, exit. It is told by
+ * SIGTERM or SIGINT, or by the launcher's channel closing, which means that the launcher is gone. A second signal, or a
+ * drain that takes too long, ends the process at once.
+ */
+export async function runService(service: string, start: StartPart): Promise<void> {
+  let logger: Logger | undefined;
+  const asked = new Promise<string>((resolve) => {
+    let count = 0;
+    for (const signal of stopSignals) {
+      process.on(signal, () => {
+        if (++count > 1) process.exit(1);
+        resolve(signal);
+      });
+    }
+    if (process.env.EVENTSIEVE_SUPERVISED === '1') process.once('disconnect', () => resolve('launcher gone'));
+  });
+
+  try {
+    const environment = readEnvironment();
+    const settings = settingsOf(environment);
+    const drainTimeoutMs = settings.durationMs('DRAIN_TIMEOUT', 8_000);
+    logger = createLogger(service, readLogConfig(settings));
+    failLoudly(logger);
+
+    const starting = start(environment, logger);
+    const first = await Promise.race([starting, asked]);
+    if (typeof first !== 'string') {
+      logger.info({ addresses: first.addresses }, `${service} is ready`);
+      process.send?.({ type: 'ready', service, addresses: first.addresses });
+    }
+    const why = await asked;
+    logger.info(`${service} is stopping: ${why}`);
+    setTimeout(() => {
+      logger?.error(`${service} did not stop within ${drainTimeoutMs} ms`);
+      process.exit(1);
+    }, drainTimeoutMs).unref();
+    // Asked to stop while still starting: a start that waits for a broker or a database is not waited for.
+    if (typeof first !== 'string') await first.stop();
+    logger.info(`${service} has stopped`);
+    process.exit(0);
+  } catch (error) {
+    if (error instanceof SettingsError) process.stderr.write(`${service}: ${error.message}\n`);
+    else if (logger) logger.fatal({ err: error }, `${service} could not start`);
+    else process.stderr.write(`${service}: ${String(error)}\n`);
+    process.exit(1);
+  }
+}
+
+/** What nobody caught is a bug: it is logged, and the process ends so that a fresh one takes over. */
+function failLoudly(logger: Logger): void {
+  const fail = (error: unknown) => {
+    logger.fatal({ err: error }, 'unforeseen error');
+    process.exit(1);
+  };
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+}
