@@ -1,0 +1,131 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
+import {
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Logger } from './logger.js';
+
+/** What a handler may want to know of its call besides the request. */
+export interface CallContext {
+  /** When the caller stops waiting, in ms since 1970; Infinity when it never does. */
+  readonly deadlineMs: number;
+  readonly cancelled: () => boolean;
+}
+
+export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
+
+/** Bytes that are no message. grpc-js would answer INTERNAL and hide the call from the handler. */
+class Undecodable {
+  constructor(readonly cause: unknown) {}
+}
+
+export interface GrpcService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+/** A method's definition whose decoder never throws. */
+export function tolerant<Request, Response>(
+  method: MethodDefinition<Request, Response>,
+  decode: (bytes: Buffer) => Request = method.requestDeserialize,
+): MethodDefinition<Request, Response> {
+  return {
+    ...method,
+    requestDeserialize: (bytes) => {
+      try {
+        return decode(bytes);
+      } catch (error) {
+        return new Undecodable(error) as Request;
+      }
+    },
+  };
+}
+
+/**
+ * The only place where a handler meets grpc-js: a rejected async handler never answers there and ends the process
+ * (grpc-node#290), so every handler is wrapped here, once.
+ */
+export function unary<Request, Response>(handler: UnaryHandler<Request, Response>, logger: Logger) {
+  return (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>): void => {
+    const fail = (error: unknown) => answer(toGrpcStatus(foreseen(error, logger, call.getPath())));
+    if (call.request instanceof Undecodable) {
+      return fail(new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', { reason: 'UNDECODABLE' }));
+    }
+    const deadline = call.getDeadline();
+    const context: CallContext = {
+      deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
+      cancelled: () => call.cancelled,
+    };
+    Promise.resolve()
+      .then(() => handler(call.request, context))
+      .then((response) => answer(null, response), fail);
+  };
+}
+
+/** What nobody foresaw leaves as INTERNAL, with the cause in the log and none in the answer. */
+export function foreseen(error: unknown, logger: Logger, where: string): EventsieveError {
+  if (error instanceof EventsieveError) {
+    if (error.code === 'INTERNAL') logger.error({ err: error, where }, 'internal error');
+    return error;
+  }
+  logger.error({ err: error, where }, 'unforeseen error');
+  return new EventsieveError('INTERNAL', 'internal error');
+}
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly portVariable: string;
+  readonly services: readonly GrpcService[];
+  readonly maxReceiveBytes: number;
+  readonly drainMs: number;
+}
+
+export interface RunningGrpcServer {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningGrpcServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': options.maxReceiveBytes,
+    'grpc.max_concurrent_streams': 1000,
+    'grpc.max_connection_age_ms': 30 * 60_000,
+    'grpc.max_connection_age_grace_ms': 60_000,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  });
+  for (const { definition, implementation } of options.services) server.addService(definition, implementation);
+  const port = await bind(server, options);
+  return {
+    address: `${options.host}:${port}`,
+    // tryShutdown can hang on a client that keeps its stream (grpc-node#1664).
+    stop: () =>
+      new Promise((resolve) => {
+        const hard = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, options.drainMs);
+        server.tryShutdown(() => {
+          clearTimeout(hard);
+          resolve();
+        });
+      }),
+  };
+}
+
+function bind(server: Server, { host, port, portVariable }: GrpcServerOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) reject(new Error(`cannot listen on ${host}:${port} (${portVariable}): ${error.message}`));
+      else resolve(bound);
+    });
+  });
+}
+
