@@ -30,7 +30,8 @@ export function readDescriptors(set: Buffer): DescribedFile[] {
       const service = fieldsOf(each);
       const name = scope + text(service, nameOfAnything);
       symbols.push(name);
-      for (const method of all(service, methodOfService)) symbols.push(`${name}.${text(fieldsOf(method), nameOfAnything)}`);
+      for (const method of all(service, methodOfService))
+        symbols.push(`${name}.${text(fieldsOf(method), nameOfAnything)}`);
     }
     return {
       name: text(fields, file.name),

@@ -1,10 +1,10 @@
 import {
-  HealthCheckRequest,
-  HealthCheckResponse,
-  HealthCheckResponse_ServingStatus as ServingStatus,
+  type HealthCheckRequest,
+  type HealthCheckResponse,
   HealthService,
+  HealthCheckResponse_ServingStatus as ServingStatus,
 } from '@eventsieve/contract/gen/grpc/health/v1/health';
-import { type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { GrpcService } from './grpc-server.js';
 
 export interface Health {
@@ -25,7 +25,10 @@ export function createHealth(serviceNames: readonly string[]): Health {
     service: {
       definition: HealthService,
       implementation: {
-        check(call: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>, answer: sendUnaryData<HealthCheckResponse>) {
+        check(
+          call: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
+          answer: sendUnaryData<HealthCheckResponse>,
+        ) {
           if (known.has(call.request.service)) answer(null, { status: current });
           else answer({ code: status.NOT_FOUND, details: `unknown service ${call.request.service}` });
         },

@@ -54,7 +54,11 @@ export function reflectionServices(serviceNames: readonly string[]): GrpcService
   const implementation = {
     serverReflectionInfo(call: Stream) {
       call.on('data', (request: ServerReflectionRequest) => {
-        call.write({ validHost: request.host, originalRequest: request, ...answer(request) } as ServerReflectionResponse);
+        call.write({
+          validHost: request.host,
+          originalRequest: request,
+          ...answer(request),
+        } as ServerReflectionResponse);
       });
       call.on('end', () => call.end());
       call.on('error', () => call.end());

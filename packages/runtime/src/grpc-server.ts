@@ -5,8 +5,8 @@ import {
   Server,
   ServerCredentials,
   type ServerUnaryCall,
-  type sendUnaryData,
   type ServiceDefinition,
+  type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Logger } from './logger.js';
@@ -55,7 +55,11 @@ export function unary<Request, Response>(handler: UnaryHandler<Request, Response
   return (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>): void => {
     const fail = (error: unknown) => answer(toGrpcStatus(foreseen(error, logger, call.getPath())));
     if (call.request instanceof Undecodable) {
-      return fail(new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', { reason: 'UNDECODABLE' }));
+      return fail(
+        new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', {
+          reason: 'UNDECODABLE',
+        }),
+      );
     }
     const deadline = call.getDeadline();
     const context: CallContext = {
@@ -128,4 +132,3 @@ function bind(server: Server, { host, port, portVariable }: GrpcServerOptions): 
     });
   });
 }
-

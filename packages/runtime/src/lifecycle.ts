@@ -1,5 +1,5 @@
+import { type Environment, readEnvironment } from './environment.js';
 import { createLogger, type Logger, readLogConfig } from './logger.js';
-import { readEnvironment, type Environment } from './environment.js';
 import { SettingsError, settingsOf } from './settings.js';
 
 /** Where a part can be reached, as a launcher prints it. */

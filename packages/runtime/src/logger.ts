@@ -28,6 +28,10 @@ export function createLogger(service: string, config: LogConfig): Logger {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
   };
   if (config.format === 'json') return pino(options);
-  const stream = pretty({ colorize: process.stdout.isTTY === true, ignore: 'service,pid,hostname', messageFormat: '[{service}] {msg}' });
+  const stream = pretty({
+    colorize: process.stdout.isTTY === true,
+    ignore: 'service,pid,hostname',
+    messageFormat: '[{service}] {msg}',
+  });
   return pino(options, stream);
 }

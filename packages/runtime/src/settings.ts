@@ -6,7 +6,16 @@ export class SettingsError extends Error {
 }
 
 const durationUnitsMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const byteUnits: Record<string, number> = { '': 1, b: 1, k: 1024, kb: 1024, m: 1024 ** 2, mb: 1024 ** 2, g: 1024 ** 3, gb: 1024 ** 3 };
+const byteUnits: Record<string, number> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  kb: 1024,
+  m: 1024 ** 2,
+  mb: 1024 ** 2,
+  g: 1024 ** 3,
+  gb: 1024 ** 3,
+};
 
 /** Readers for one environment. Each takes a variable's name and its default, and refuses by that name. */
 export function settingsOf(environment: Environment) {
@@ -41,7 +50,9 @@ export function settingsOf(environment: Environment) {
       if (value === undefined) return fallback;
       const match = /^(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?$/i.exec(value);
       const ms = match ? Number(match[1]) * (durationUnitsMs[(match[2] ?? 's').toLowerCase()] as number) : Number.NaN;
-      return ms >= min && ms <= max ? ms : refuse(name, value, `a duration such as 500ms, 10s or 2m (${min} ms to ${max} ms)`);
+      return ms >= min && ms <= max
+        ? ms
+        : refuse(name, value, `a duration such as 500ms, 10s or 2m (${min} ms to ${max} ms)`);
     },
 
     /** `65536`, `512KB`, `8MB`, `4GB`, in powers of 1024. */
@@ -50,7 +61,9 @@ export function settingsOf(environment: Environment) {
       if (value === undefined) return fallback;
       const match = /^(\d{1,15})\s*(b|kb?|mb?|gb?)?$/i.exec(value);
       const bytes = match ? Number(match[1]) * (byteUnits[(match[2] ?? '').toLowerCase()] as number) : Number.NaN;
-      return bytes >= min && bytes <= max ? bytes : refuse(name, value, `a size such as 512KB or 4GB (${min} to ${max} bytes)`);
+      return bytes >= min && bytes <= max
+        ? bytes
+        : refuse(name, value, `a size such as 512KB or 4GB (${min} to ${max} bytes)`);
     },
 
     choice<const T extends string>(name: string, choices: readonly T[], fallback: T): T {

@@ -25,11 +25,18 @@ export async function openSidePort({ host, port, portVariable, parts }: SidePort
     const state = parts();
     const ok = Object.values(state).every(Boolean);
     response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' });
-    const body = { status: ok ? 'healthy' : 'unhealthy', ok, uptime_seconds: (Date.now() - startedAt) / 1000, parts: state };
+    const body = {
+      status: ok ? 'healthy' : 'unhealthy',
+      ok,
+      uptime_seconds: (Date.now() - startedAt) / 1000,
+      parts: state,
+    };
     response.end(`${JSON.stringify(body)}\n`);
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`cannot listen on ${host}:${port} (${portVariable}): ${error.message}`)));
+    server.once('error', (error) =>
+      reject(new Error(`cannot listen on ${host}:${port} (${portVariable}): ${error.message}`)),
+    );
     server.listen(port, host, resolve);
   });
   const address = server.address();

@@ -1,8 +1,8 @@
 import type { BrokerNames } from '@eventsieve/contract/names';
 import {
   DiscardPolicy,
-  type JetStreamManager,
   JetStreamApiError,
+  type JetStreamManager,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
@@ -31,7 +31,11 @@ export function readStreamLimits(settings: Settings): StreamLimits {
 }
 
 /** The stream's state, and whether this call made it. Limits of an existing stream follow the settings. */
-export async function ensureStream(jsm: JetStreamManager, names: BrokerNames, limits: StreamLimits): Promise<StreamInfo> {
+export async function ensureStream(
+  jsm: JetStreamManager,
+  names: BrokerNames,
+  limits: StreamLimits,
+): Promise<StreamInfo> {
   const wanted = {
     name: names.stream,
     subjects: [...names.streamSubjects],

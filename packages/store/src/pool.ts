@@ -1,0 +1,34 @@
+import { Pool, type PoolConfig } from 'pg';
+
+export interface PoolOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly max: number;
+  readonly statementTimeoutMs: number;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Connections that cannot hang: every wait has a bound on the server's side, so a stuck process blocks nobody, and on
+ * ours, so a half-open socket is noticed.
+ */
+export function createPool({ url, name, max, statementTimeoutMs, onError }: PoolOptions): Pool {
+  const config: PoolConfig = {
+    connectionString: url,
+    application_name: name,
+    max,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: Math.min(5_000, statementTimeoutMs),
+    idle_in_transaction_session_timeout: 10_000,
+    query_timeout: statementTimeoutMs + 2_000,
+  };
+  const pool = new Pool(config);
+  // Without a listener an idle connection's end would end the process (node-postgres#3202).
+  pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', onError));
+  return pool;
+}
