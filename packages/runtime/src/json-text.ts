@@ -1,0 +1,43 @@
+import { newScan, type Scan, scanValue, skipSpace } from './json-text-scan.js';
+
+export interface PayloadFault {
+  /** Such as `items[2].price`; empty when the payload itself is at fault. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/**
+ * Why this text cannot be kept as a payload, or undefined when it can: it is one JSON object (RFC 8259, to the letter),
+ * and jsonb gives back what it says. Ours, since JSON.parse lets duplicate keys, NUL, lone surrogates and rounded
+ * numbers through, and Postgres would refuse them only once they stand in a batch with others.
+ */
+export function findPayloadFault(text: string, maxDepth: number): PayloadFault | undefined {
+  const scan = newScan(text, true, maxDepth);
+  const first = skipSpace(scan);
+  if (!scanValue(scan, 0)) return { path: pathText(scan.path.reverse()), message: scan.message };
+  if (!atEnd(scan)) return { path: '', message: trailing(scan) };
+  return first === 0x7b ? undefined : { path: '', message: 'must be a JSON object' };
+}
+
+export function atEnd(scan: Scan): boolean {
+  return Number.isNaN(skipSpace(scan));
+}
+
+export function trailing(scan: Scan): string {
+  return `is not valid JSON: something follows the value at offset ${scan.at}`;
+}
+
+const longestKey = 64;
+const longestPath = 512;
+
+/** `items[2].price`; a key that is no plain word stands in quotes, and a path stays short whatever the keys are. */
+export function pathText(path: readonly (string | number)[]): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (/^[A-Za-z_$][\w$-]*$/.test(step) && step.length <= longestKey) text += text === '' ? step : `.${step}`;
+    else text += `[${JSON.stringify(step.length > longestKey ? `${step.slice(0, longestKey)}…` : step)}]`;
+    if (text.length > longestPath) return `${text.slice(0, longestPath)}…`;
+  }
+  return text;
+}
