@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 /** Every name that two parts share on the broker. `prefix` sets several systems on one broker apart (NATS_PREFIX). */
 export interface BrokerNames {
   readonly stream: string;
-  readonly durable: string;
+  /** The workers' durable consumer; each epoch has one of its own, so an ack of an earlier one can never meet it. */
+  readonly durablePrefix: string;
   /** What the stream takes in. */
   readonly streamSubjects: readonly string[];
   readonly eventSubjectPrefix: string;
@@ -17,12 +18,16 @@ export const defaultPrefix = 'es';
 export function namesFor(prefix: string = defaultPrefix): BrokerNames {
   return {
     stream: prefix === defaultPrefix ? 'EVENTSIEVE' : `EVENTSIEVE_${prefix}`,
-    durable: 'dedup-worker',
+    durablePrefix: 'dedup-worker-',
     streamSubjects: [`${prefix}.events.>`, `${prefix}.tally`],
     eventSubjectPrefix: `${prefix}.events.`,
     tallySubject: `${prefix}.tally`,
     verdictSubjectPrefix: `${prefix}.verdicts`,
   };
+}
+
+export function durableOf(names: BrokerNames, epoch: number): string {
+  return `${names.durablePrefix}${epoch}`;
 }
 
 /** The broker's own header: a message whose id it saw within the duplicate window is dropped. */

@@ -55,11 +55,12 @@ export function unary<Request, Response>(handler: UnaryHandler<Request, Response
   return (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>): void => {
     const fail = (error: unknown) => answer(toGrpcStatus(foreseen(error, logger, call.getPath())));
     if (call.request instanceof Undecodable) {
-      return fail(
+      fail(
         new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', {
           reason: 'UNDECODABLE',
         }),
       );
+      return;
     }
     const deadline = call.getDeadline();
     const context: CallContext = {

@@ -11,15 +11,20 @@ export const protobufPackage = "eventsieve.wire.v1";
 
 export const protobufFileName = "eventsieve/wire/v1/message.proto";
 
-/** The body of a message under es.events.>: one copy. Text is bytes: the worker hands it to Postgres as it came. */
+/**
+ * The body of a message under es.events.>: one copy. Text is bytes: the worker hands it to Postgres as it came.
+ *
+ * Fields 1 to 4 are the content: encoded on their own they are what a message id is the hash of, and the rest is
+ * appended to them (protobuf takes two messages in a row as one).
+ */
 export interface Copy {
   topic: Buffer;
   eventId: Buffer;
   source: Buffer;
-  /** Microseconds since 1970, which is what timestamptz holds. */
-  timestampUs: bigint;
   /** JSON text of an object. */
   payload: Buffer;
+  /** Microseconds since 1970, which is what timestamptz holds. */
+  timestampUs: bigint;
   /** The core-NATS subject at which a gateway waits for the verdict; empty when nobody waits. */
   replyTo: string;
   /** What that gateway calls this copy. */
@@ -58,8 +63,8 @@ function createBaseCopy(): Copy {
     topic: Buffer.alloc(0),
     eventId: Buffer.alloc(0),
     source: Buffer.alloc(0),
-    timestampUs: 0n,
     payload: Buffer.alloc(0),
+    timestampUs: 0n,
     replyTo: "",
     ticket: 0n,
   };
@@ -76,14 +81,14 @@ export const Copy: MessageFns<Copy> = {
     if (message.source.length !== 0) {
       writer.uint32(26).bytes(message.source);
     }
+    if (message.payload.length !== 0) {
+      writer.uint32(34).bytes(message.payload);
+    }
     if (message.timestampUs !== 0n) {
       if (BigInt.asIntN(64, message.timestampUs) !== message.timestampUs) {
         throw new globalThis.Error("value provided for field message.timestampUs of type sint64 too large");
       }
-      writer.uint32(32).sint64(message.timestampUs);
-    }
-    if (message.payload.length !== 0) {
-      writer.uint32(42).bytes(message.payload);
+      writer.uint32(40).sint64(message.timestampUs);
     }
     if (message.replyTo !== "") {
       writer.uint32(50).string(message.replyTo);
@@ -135,19 +140,19 @@ export const Copy: MessageFns<Copy> = {
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.timestampUs = reader.sint64() as bigint;
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
+            if (tag !== 34) {
               break;
             }
 
             message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.timestampUs = reader.sint64() as bigint;
             continue;
           }
           case 6: {
@@ -186,10 +191,10 @@ export const Copy: MessageFns<Copy> = {
     message.topic = object.topic ?? Buffer.alloc(0);
     message.eventId = object.eventId ?? Buffer.alloc(0);
     message.source = object.source ?? Buffer.alloc(0);
+    message.payload = object.payload ?? Buffer.alloc(0);
     message.timestampUs = (object.timestampUs !== undefined && object.timestampUs !== null)
       ? BigInt(object.timestampUs)
       : 0n;
-    message.payload = object.payload ?? Buffer.alloc(0);
     message.replyTo = object.replyTo ?? "";
     message.ticket = (object.ticket !== undefined && object.ticket !== null) ? BigInt(object.ticket) : 0n;
     return message;

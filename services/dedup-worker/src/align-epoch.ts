@@ -1,0 +1,124 @@
+import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
+import type { Logger } from '@eventsieve/runtime/logger';
+import { ensureStream, type StreamLimits } from '@eventsieve/runtime/stream';
+import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy, type StreamInfo } from '@nats-io/jetstream';
+import type { Pool } from 'pg';
+import {
+  currentEpoch,
+  type Epoch,
+  highestRow,
+  openEpoch,
+  readWatermark,
+  rowExists,
+  withAlignLock,
+} from './sql/epochs.js';
+
+export interface AlignDeps {
+  readonly jsm: JetStreamManager;
+  readonly pool: Pool;
+  readonly names: BrokerNames;
+  readonly streamLimits: StreamLimits;
+  readonly ackWaitMs: number;
+  readonly maxAckPending: number;
+  readonly logger: Logger;
+  /** The epoch in which a message has shown that the broker went back, whatever else can be seen. */
+  readonly wentBackIn: number | undefined;
+}
+
+/**
+ * What has to be true before a worker handles any message, at every (re)connect: the stream is there, the epoch is the
+ * stream's, the epoch's consumer is there, and no message that is stored already sits in the stream. One worker at a
+ * time does it.
+ */
+export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
+  const { jsm, pool, names, logger } = deps;
+  return await withAlignLock(pool, async () => {
+    const info = await ensureStream(jsm, names, deps.streamLimits);
+    let epoch = await currentEpoch(pool);
+    const reason =
+      epoch !== undefined && epoch.epoch === deps.wentBackIn
+        ? 'a message showed that the broker went back'
+        : await whyNewEpoch(pool, jsm, info, epoch);
+    if (reason !== undefined) {
+      epoch = await openEpoch(pool, epoch?.epoch ?? 0, info.created, BigInt(info.state.last_seq), reason);
+      logger.warn({ epoch: epoch.epoch, base: epoch.base.toString(), reason }, 'new epoch');
+    }
+    if (epoch === undefined) throw new Error('no epoch');
+    await ensureConsumer(deps, epoch);
+    await purgeStored(deps, info, epoch);
+    return epoch;
+  });
+}
+
+async function whyNewEpoch(
+  pool: Pool,
+  jsm: JetStreamManager,
+  info: StreamInfo,
+  epoch: Epoch | undefined,
+): Promise<string | undefined> {
+  if (epoch === undefined) return 'first start';
+  if (epoch.streamCreated !== info.created) return 'the stream was made anew';
+  const mark = await readWatermark(pool);
+  const highest = await highestRow(pool);
+  const known = greatest(mark.position, mark.known, highest);
+  if (epoch.base + BigInt(info.state.last_seq) < known) return 'the last sequence of the stream went back';
+
+  // Sequences that are given out again go on without a gap, and nobody has handled them before this check: so if any of
+  // them meets a position that we know, the highest one that we know is among them, still in the stream, with a
+  // timestamp of its own.
+  const position = greatest(mark.position, highest);
+  const sequence = Number(position - epoch.base);
+  if (sequence < 1) return undefined;
+  const message = await jsm.streams.getMessage(info.config.name, { seq: sequence });
+  if (message === null) return undefined;
+  if (await rowExists(pool, position, microsecondsOf(message.timestamp))) return undefined;
+  return 'the broker gave a sequence out again';
+}
+
+const greatest = (...values: readonly bigint[]): bigint => values.reduce((a, b) => (a > b ? a : b), 0n);
+
+async function ensureConsumer({ jsm, names, ackWaitMs, maxAckPending }: AlignDeps, epoch: Epoch): Promise<void> {
+  const durable = durableOf(names, epoch.epoch);
+  const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending, max_deliver: -1 };
+  let found = false;
+  for await (const { name, config } of jsm.consumers.list(names.stream)) {
+    if (name === durable) {
+      found = true;
+      if (config.ack_wait !== wanted.ack_wait || config.max_ack_pending !== wanted.max_ack_pending) {
+        await jsm.consumers.update(names.stream, durable, wanted);
+      }
+    } else if (name.startsWith(names.durablePrefix)) {
+      // A work queue has room for one consumer, and the one of an earlier epoch knows sequences that are not these.
+      await jsm.consumers.delete(names.stream, name);
+    }
+  }
+  if (!found) {
+    await jsm.consumers.add(names.stream, {
+      durable_name: durable,
+      ack_policy: AckPolicy.Explicit,
+      deliver_policy: DeliverPolicy.All,
+      replay_policy: ReplayPolicy.Instant,
+      ...wanted,
+    });
+  }
+  const { config } = await jsm.consumers.info(names.stream, durable);
+  if (config.max_deliver !== -1 || config.ack_policy !== AckPolicy.Explicit) {
+    throw new Error(`consumer ${durable} has max_deliver ${config.max_deliver}, ack_policy ${config.ack_policy}`);
+  }
+}
+
+/** A killed broker brings acked messages back; they are stored, and would fill the stream for good. */
+async function purgeStored({ jsm, pool, names, logger }: AlignDeps, info: StreamInfo, epoch: Epoch): Promise<void> {
+  const { position } = await readWatermark(pool);
+  const keepFrom = Number(position - epoch.base) + 1;
+  if (info.state.messages === 0 || info.state.first_seq >= keepFrom || keepFrom < 2) return;
+  const { purged } = await jsm.streams.purge(names.stream, { seq: keepFrom });
+  if (purged > 0) logger.warn({ purged }, 'purged messages that the broker had brought back and that are stored');
+}
+
+/** RFC 3339 with nanoseconds, cut to microseconds: the same number that a delivery's timestamp gives. */
+export function microsecondsOf(timestamp: string): bigint {
+  const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? '';
+  const wholeSeconds = BigInt(Date.parse(timestamp.replace(/\.\d+/, '')));
+  return wholeSeconds * 1000n + BigInt(fraction.padEnd(6, '0').slice(0, 6));
+}

@@ -1,0 +1,37 @@
+import { type BrokerNames, defaultPrefix, namesFor } from '@eventsieve/contract/names';
+import type { Environment } from '@eventsieve/runtime/environment';
+import { settingsOf } from '@eventsieve/runtime/settings';
+import { readStreamLimits, type StreamLimits } from '@eventsieve/runtime/stream';
+
+export interface WorkerConfig {
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  readonly names: BrokerNames;
+  readonly streamLimits: StreamLimits;
+  readonly bindHost: string;
+  readonly metricsPort: number;
+  readonly batchSize: number;
+  readonly maxBatchBytes: number;
+  readonly batchesInFlight: number;
+  readonly ackWaitMs: number;
+  readonly statementTimeoutMs: number;
+  readonly duplicateLinesPerSecond: number;
+}
+
+export function readConfig(environment: Environment): WorkerConfig {
+  const settings = settingsOf(environment);
+  return {
+    databaseUrl: settings.url('DATABASE_URL', 'postgres://127.0.0.1:15432/eventsieve', ['postgres', 'postgresql']),
+    natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
+    names: namesFor(settings.text('NATS_PREFIX', defaultPrefix)),
+    streamLimits: readStreamLimits(settings),
+    bindHost: settings.text('BIND_HOST', '127.0.0.1'),
+    metricsPort: settings.port('WORKER_METRICS_PORT', 9465),
+    batchSize: settings.integer('BATCH_SIZE', 1000, { min: 1, max: 10_000 }),
+    maxBatchBytes: settings.bytes('MAX_BATCH_BYTES', 8 * 1024 ** 2),
+    batchesInFlight: settings.integer('BATCHES_IN_FLIGHT', 3, { min: 1, max: 16 }),
+    ackWaitMs: settings.durationMs('ACK_WAIT', 10_000, { min: 500 }),
+    statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 30_000, { min: 500 }),
+    duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
+  };
+}

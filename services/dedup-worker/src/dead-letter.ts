@@ -1,0 +1,53 @@
+import type { Pool } from 'pg';
+import type { Delivery } from './delivery.js';
+import { sqlStateOf } from './postgres-errors.js';
+
+const text = `select dead_letter_v1($1, $2, $3, to_timestamp($4::numeric / 1000000), $5, $6, $7, $8, $9, $10, $11, $12) as recorded`;
+
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+export function reasonOf(error: unknown): Reason {
+  return { code: sqlStateOf(error) || 'UNKNOWN', message: error instanceof Error ? error.message : String(error) };
+}
+
+/** Keeps a message that can never be stored: its bytes, its headers, and why. */
+export async function deadLetter(
+  pool: Pool,
+  epoch: number,
+  shard: number,
+  delivery: Delivery,
+  reason: Reason,
+): Promise<void> {
+  const { message, position, receivedAtUs, content } = delivery;
+  const [topic, eventId] =
+    content.kind === 'copy' ? [readable(content.copy.topic), readable(content.copy.eventId)] : ['', ''];
+  const headers: Record<string, string[]> = {};
+  for (const key of message.headers?.keys() ?? [])
+    headers[readable(key)] = (message.headers?.values(key) ?? []).map(readable);
+  await pool.query({
+    text,
+    values: [
+      epoch,
+      shard,
+      position.toString(),
+      receivedAtUs.toString(),
+      topic,
+      eventId,
+      readable(message.subject),
+      JSON.stringify(headers),
+      Buffer.from(message.data),
+      reason.code,
+      readable(reason.message),
+      message.info.deliveryCount,
+    ],
+  });
+}
+
+/** Text that Postgres can hold, whatever came: at most 255 characters of it, without NUL and broken UTF-8. */
+function readable(value: Uint8Array | string): string {
+  const decoded = typeof value === 'string' ? value : Buffer.from(value).toString('utf8');
+  return [...decoded.replaceAll('\0', '\ufffd')].slice(0, 255).join('');
+}

@@ -1,0 +1,29 @@
+/** What an error of a storing call asks for. */
+export type Remedy = 'retry' | 'create-partition' | 'split' | 'realign' | 'wait';
+
+/** Raised by our own functions: the epoch is over; the broker has gone back. */
+export const epochOver = 'ES001';
+export const brokerWentBack = 'ES002';
+
+const retryAtOnce = new Set([
+  '40001', // serialization failure; also a key that vanished while its repeat was judged
+  '40P01', // deadlock
+  '55P03', // lock timeout
+]);
+
+export function sqlStateOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+export function remedyFor(error: unknown): Remedy {
+  const code = sqlStateOf(error);
+  if (code === epochOver || code === brokerWentBack) return 'realign';
+  if (retryAtOnce.has(code)) return 'retry';
+  // "no partition of relation found for row": a day without its partition yet, not a bad row.
+  if (code === '23514') return 'create-partition';
+  // What Postgres can never hold: data exceptions, and rows or index keys over its own limits. Anything else is an
+  // outage, and an outage dead-letters nothing.
+  if (code.startsWith('22') || code === '54000') return 'split';
+  return 'wait';
+}

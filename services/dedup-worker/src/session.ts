@@ -1,0 +1,167 @@
+import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { durableOf } from '@eventsieve/contract/names';
+import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
+import type { Logger } from '@eventsieve/runtime/logger';
+import { type JetStreamManager, type JsMsg, jetstream } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Pool } from 'pg';
+import { answerWaiters } from './answer-waiters.js';
+import type { WorkerConfig } from './config.js';
+import { type Consuming, startConsuming } from './consume.js';
+import { type Delivery, readDelivery } from './delivery.js';
+import { ensurePartitions } from './partitions.js';
+import { settleBatch } from './settle-batch.js';
+import type { Epoch } from './sql/epochs.js';
+import type { Judgement } from './store-batch.js';
+import { trackWatermark } from './track-watermark.js';
+
+export interface SessionDeps {
+  readonly config: WorkerConfig;
+  readonly connection: NatsConnection;
+  readonly jsm: JetStreamManager;
+  readonly pool: Pool;
+  readonly epoch: Epoch;
+  readonly logger: Logger;
+  readonly duplicates: DuplicateLog;
+  /** Sets this process's counters apart from those of others. */
+  readonly firstShard: number;
+}
+
+export interface SessionEnd {
+  readonly why: string;
+  readonly brokerWentBack: boolean;
+}
+
+export interface Session {
+  readonly ended: Promise<SessionEnd>;
+  /** At once: the connection is gone, or nothing more can be stored in this epoch. */
+  end(why: string): void;
+  /** In order: gives back what was not begun, finishes what was. */
+  stop(): Promise<void>;
+}
+
+export const shards = 16;
+
+/** Less than DRAIN_TIMEOUT leaves. */
+const drainMs = 5_000;
+
+/** Consuming within one epoch, from an alignment to the loss of the connection. */
+export async function startSession(deps: SessionDeps): Promise<Session> {
+  const { config, connection, jsm, pool, epoch, logger, duplicates, firstShard } = deps;
+  const { names } = config;
+  let over = false;
+  let resolveEnded: (end: SessionEnd) => void = () => undefined;
+  const ended = new Promise<SessionEnd>((resolve) => {
+    resolveEnded = resolve;
+  });
+  const pauses = new Set<() => void>();
+  let consuming: Consuming | undefined;
+
+  function end(why: string, brokerWentBack = false): void {
+    if (over) return;
+    over = true;
+    consuming?.drop();
+    watermark.stop();
+    for (const wake of pauses) wake();
+    resolveEnded({ why, brokerWentBack });
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        pauses.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      pauses.add(wake);
+    });
+  }
+
+  /** The only place that acks: the batch is committed. After the connection was lost an ack could meet a broker that
+   * knows this sequence as something else, so there is none: the message comes again and is recognised. */
+  function committed(
+    batch: readonly Delivery[],
+    judgements: ReadonlyMap<bigint, Judgement>,
+    reason?: { code: string; message: string },
+  ): void {
+    if (over) return;
+    for (const { message } of batch) message.ack();
+    watermark.acked();
+    answerWaiters(connection, batch, judgements, reason);
+    for (const { content, position } of batch) {
+      const outcome = judgements.get(position)?.outcome;
+      if (outcome !== Outcome.OUTCOME_DUPLICATE && outcome !== Outcome.OUTCOME_CONFLICT) continue;
+      if (content.kind !== 'copy') continue;
+      const { topic, eventId, source } = content.copy;
+      duplicates.add(() => ({
+        topic: Buffer.from(topic).toString(),
+        eventId: Buffer.from(eventId).toString(),
+        source: Buffer.from(source).toString(),
+        conflict: outcome === Outcome.OUTCOME_CONFLICT,
+        by: 'store',
+      }));
+    }
+  }
+
+  async function settle(messages: readonly JsMsg[], slot: number): Promise<void> {
+    // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
+    const bySequence = new Map(messages.map((message) => [message.seq, message]));
+    const batch = [...bySequence.values()].map((message) => readDelivery(message, epoch.base, names));
+    try {
+      await settleBatch(
+        {
+          pool,
+          epoch: epoch.epoch,
+          logger,
+          committed,
+          ensurePartitions: (of) =>
+            ensurePartitions(
+              pool,
+              of.map(({ receivedAtUs }) => receivedAtUs),
+            ),
+          realign: end,
+          ended: () => over,
+          pause,
+        },
+        (firstShard + slot) % shards,
+        batch,
+      );
+    } catch (error) {
+      logger.error({ err: error }, 'a batch failed in an unforeseen way; it will be handed out again');
+      end('unforeseen error');
+    }
+  }
+
+  const watermark = trackWatermark({ jsm, pool, names, epoch, logger, onChanged: end });
+  const consumer = await jetstream(connection)
+    .consumers.get(names.stream, durableOf(names, epoch.epoch))
+    .catch((error) => {
+      watermark.stop();
+      throw error;
+    });
+  consuming = await startConsuming({
+    consumer,
+    logger,
+    batchSize: config.batchSize,
+    maxBatchBytes: config.maxBatchBytes,
+    batchesInFlight: config.batchesInFlight,
+    ackWaitMs: config.ackWaitMs,
+    settle,
+    onLost: end,
+  });
+
+  // It may have ended while the pull was being set up.
+  if (over) consuming.drop();
+
+  return {
+    ended,
+    end,
+    async stop() {
+      const patience = setTimeout(() => end('what was under way could not be finished in time'), drainMs);
+      await consuming?.stop();
+      clearTimeout(patience);
+      end('stopping');
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import type { Pool } from 'pg';
+
+/** position = base + stream sequence, while this epoch lasts. */
+export interface Epoch {
+  readonly epoch: number;
+  readonly base: bigint;
+  readonly streamCreated: string;
+}
+
+type EpochRow = { epoch: number; base: string; stream_created: string };
+
+const asEpoch = (row: EpochRow): Epoch => ({
+  epoch: row.epoch,
+  base: BigInt(row.base),
+  streamCreated: row.stream_created,
+});
+
+// Any number but those of the migrations.
+const alignLockKey = '7305809143511617076';
+
+/**
+ * Runs `work` while no other worker runs its own. The lock belongs to an idle transaction whose bound
+ * (idle_in_transaction_session_timeout) frees it when this process is stopped in the middle.
+ */
+export async function withAlignLock<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    await client.query(`select pg_advisory_xact_lock(${alignLockKey})`);
+    const result = await work();
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    broken = error as Error;
+    throw error;
+  } finally {
+    // A connection in doubt is closed, which ends its transaction.
+    client.release(broken);
+  }
+}
+
+export async function currentEpoch(pool: Pool): Promise<Epoch | undefined> {
+  const { rows } = await pool.query<EpochRow>(
+    'select epoch, base, stream_created from epochs order by epoch desc limit 1',
+  );
+  return rows[0] && asEpoch(rows[0]);
+}
+
+export async function openEpoch(
+  pool: Pool,
+  expected: number,
+  streamCreated: string,
+  lastSequence: bigint,
+  reason: string,
+): Promise<Epoch> {
+  const { rows } = await pool.query<EpochRow>('select epoch, base, stream_created from open_epoch_v1($1, $2, $3, $4)', [
+    expected,
+    streamCreated,
+    lastSequence.toString(),
+    reason,
+  ]);
+  const row = rows[0];
+  if (row === undefined) throw new Error('open_epoch_v1 returned no row');
+  return asEpoch(row);
+}
+
+export interface Watermark {
+  readonly position: bigint;
+  readonly known: bigint;
+}
+
+export async function readWatermark(pool: Pool): Promise<Watermark> {
+  const { rows } = await pool.query<{ position: string; known: string }>('select position, known from watermark');
+  const row = rows[0];
+  return { position: BigInt(row?.position ?? 0), known: BigInt(row?.known ?? 0) };
+}
+
+/** Returns where the watermark stands now. */
+export async function advanceWatermark(pool: Pool, epoch: number, committed: bigint, known: bigint): Promise<bigint> {
+  const { rows } = await pool.query<{ position: string }>('select advance_watermark_v1($1, $2, $3) as position', [
+    epoch,
+    committed.toString(),
+    known.toString(),
+  ]);
+  return BigInt(rows[0]?.position ?? 0);
+}
+
+/** The highest position that has a row. */
+export async function highestRow(pool: Pool): Promise<bigint> {
+  const { rows } = await pool.query<{ highest: string }>(`
+    select greatest(
+      (select max(position) from events), (select max(position) from refused), (select max(position) from tallies),
+      (select max(position) from dead_letters), (select max(position) from replays), 0
+    ) as highest`);
+  return BigInt(rows[0]?.highest ?? 0);
+}
+
+/** Whether this position has a row of this timestamp. */
+export async function rowExists(pool: Pool, position: bigint, receivedAtUs: bigint): Promise<boolean> {
+  const { rows } = await pool.query<{ found: boolean }>(
+    `select exists (
+       select from (
+         select received_at from events where position = $1
+         union all select received_at from refused where position = $1
+         union all select received_at from tallies where position = $1
+         union all select received_at from dead_letters where position = $1
+         union all select received_at from replays where position = $1
+       ) as found where (extract(epoch from received_at) * 1000000)::bigint = $2
+     ) as found`,
+    [position.toString(), receivedAtUs.toString()],
+  );
+  return rows[0]?.found === true;
+}

@@ -1,0 +1,123 @@
+import { openBrokerLink } from '@eventsieve/runtime/broker-link';
+import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
+import type { StartPart } from '@eventsieve/runtime/lifecycle';
+import { openSidePort } from '@eventsieve/runtime/side-port';
+import { createPool } from '@eventsieve/store/pool';
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { alignEpoch } from './align-epoch.js';
+import { readConfig } from './config.js';
+import { ensureUpcomingPartitions } from './partitions.js';
+import { type Session, shards, startSession } from './session.js';
+
+const retryMs = 500;
+const partitionCheckMs = 3_600_000;
+
+/** Aligns and consumes, again and again, for as long as the process lives. */
+export const startWorker: StartPart = async (environment, logger) => {
+  const config = readConfig(environment);
+  const firstShard = Math.floor(Math.random() * shards);
+  const pool = createPool({
+    url: config.databaseUrl,
+    name: 'eventsieve-dedup-worker',
+    // One for each batch under way, and one each for aligning, opening an epoch and the watermark.
+    max: config.batchesInFlight + 3,
+    statementTimeoutMs: config.statementTimeoutMs,
+    onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
+  });
+  const duplicates = createDuplicateLog(logger, config.duplicateLinesPerSecond);
+  let session: Session | undefined;
+  let wentBackIn: number | undefined;
+  let stopping = false;
+  let postgresOk = false;
+  let wake: () => void = () => undefined;
+
+  const link = openBrokerLink({
+    url: config.natsUrl,
+    name: 'eventsieve-dedup-worker',
+    logger,
+    onUp: () => wake(),
+    onDown: () => session?.end('the connection to NATS was lost'),
+  });
+
+  const sleep = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  async function consumeOnce(connection: NatsConnection): Promise<void> {
+    await ensureUpcomingPartitions(pool);
+    const jsm = await jetstreamManager(connection, { timeout: 5_000 });
+    const epoch = await alignEpoch({
+      jsm,
+      pool,
+      names: config.names,
+      streamLimits: config.streamLimits,
+      ackWaitMs: config.ackWaitMs,
+      // Room for what every worker may hold; the bound on what a stopped one keeps from the others.
+      maxAckPending: Math.max(20_000, config.batchSize * 20),
+      logger,
+      wentBackIn,
+    });
+    postgresOk = true;
+    wentBackIn = undefined;
+    if (stopping || link.connection() !== connection) return;
+    session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, firstShard });
+    if (link.connection() === undefined) session.end('the connection to NATS was lost');
+    if (stopping) await session.stop();
+    logger.info({ epoch: epoch.epoch, base: epoch.base.toString() }, 'consuming');
+    const { why, brokerWentBack } = await session.ended;
+    session = undefined;
+    if (brokerWentBack) wentBackIn = epoch.epoch;
+    if (!stopping) logger.warn({ why }, 'consuming ended; aligning again');
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping) {
+      const connection = link.connection();
+      if (connection === undefined) {
+        await sleep(retryMs);
+        continue;
+      }
+      try {
+        await consumeOnce(connection);
+      } catch (error) {
+        postgresOk = false;
+        if (!stopping) logger.warn({ err: error }, 'not consuming yet; trying again');
+        await sleep(retryMs);
+      }
+    }
+  }
+
+  const running = run();
+  const partitionTimer = setInterval(() => {
+    ensureUpcomingPartitions(pool).catch((error: unknown) =>
+      logger.warn({ err: error }, 'no partition for tomorrow yet'),
+    );
+  }, partitionCheckMs);
+  const side = await openSidePort({
+    host: config.bindHost,
+    port: config.metricsPort,
+    portVariable: 'WORKER_METRICS_PORT',
+    parts: () => ({ postgres: postgresOk, nats: link.connection() !== undefined, consumer: session !== undefined }),
+  });
+
+  return {
+    addresses: { metrics: side.address },
+    async stop() {
+      stopping = true;
+      clearInterval(partitionTimer);
+      wake();
+      await session?.stop();
+      await running;
+      await link.close();
+      await pool.end();
+      duplicates.stop();
+      await side.stop();
+    },
+  };
+};

@@ -1,0 +1,98 @@
+import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
+import type { Logger } from '@eventsieve/runtime/logger';
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { Pool } from 'pg';
+import { advanceWatermark, type Epoch } from './sql/epochs.js';
+
+export interface WatermarkDeps {
+  readonly jsm: JetStreamManager;
+  readonly pool: Pool;
+  readonly names: BrokerNames;
+  readonly epoch: Epoch;
+  readonly logger: Logger;
+  /** The stream or the consumer is not the one that this session was aligned with. */
+  readonly onChanged: (why: string) => void;
+}
+
+export interface WatermarkTracker {
+  /** Something was acked. */
+  acked(): void;
+  stop(): void;
+}
+
+const busyMs = 30;
+const idleMs = 1_000;
+
+/**
+ * Moves the watermark after the acks. A message is acked only after its commit, so everything at or below the consumer's
+ * ack floor is committed, and so is everything that has left the stream. After the broker was killed both go back for a
+ * while; the watermark does not.
+ */
+export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
+  const { jsm, pool, names, epoch, logger, onChanged } = deps;
+  let timer: NodeJS.Timeout | undefined;
+  let running = false;
+  let stopped = false;
+  let stirred = true;
+  let sentCommitted = -1n;
+  let sentKnown = -1n;
+
+  async function look(): Promise<boolean> {
+    const consumer = await jsm.consumers.info(names.stream, durableOf(names, epoch.epoch));
+    const stream = await jsm.streams.info(names.stream);
+    if (stream.created !== epoch.streamCreated) throw new Changed('the stream was made anew');
+    const committedSequence = Math.max(consumer.ack_floor.stream_seq, stream.state.first_seq - 1, 0);
+    const committed = epoch.base + BigInt(committedSequence);
+    const known = epoch.base + BigInt(stream.state.last_seq);
+    if (known < sentKnown) throw new Changed('the last sequence of the stream went back');
+    if (committed !== sentCommitted || known !== sentKnown) {
+      await advanceWatermark(pool, epoch.epoch, committed, known);
+      sentCommitted = committed;
+      sentKnown = known;
+    }
+    return committed >= known;
+  }
+
+  async function run(): Promise<void> {
+    if (running || stopped) return;
+    running = true;
+    let caughtUp = true;
+    try {
+      stirred = false;
+      caughtUp = await look();
+    } catch (error) {
+      if (stopped) return;
+      if (error instanceof Changed || isGone(error)) return onChanged((error as Error).message);
+      logger.debug({ err: error }, 'the watermark could not be looked at');
+    } finally {
+      running = false;
+      if (!stopped) timer = setTimeout(() => void run(), stirred || !caughtUp ? busyMs : idleMs);
+    }
+  }
+
+  void run();
+
+  return {
+    acked() {
+      if (stirred) return;
+      stirred = true;
+      if (running || stopped) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => void run(), busyMs);
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+class Changed extends Error {}
+
+const streamNotFound = 10059;
+const consumerNotFound = 10014;
+
+function isGone(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === streamNotFound || code === consumerNotFound;
+}
