@@ -18,7 +18,7 @@ const committed = join(here, 'src/gen');
 const out = check ? mkdtempSync(join(tmpdir(), 'eventsieve-gen-')) : committed;
 
 const options = [
-  'env=node',
+  'env=both',
   'esModuleInterop=true',
   'forceLong=bigint',
   'importSuffix=.js',

@@ -179,7 +179,8 @@ export function scanString(scan: Scan): boolean {
   let at = scan.at + 1;
   scan.escaped = false;
   for (;;) {
-    const code = text.charCodeAt(at);
+    let code = text.charCodeAt(at);
+    while (code >= 0x20 && code < 0xd800 && code !== 0x22 && code !== 0x5c) code = text.charCodeAt(++at);
     if (code === 0x22) {
       scan.at = at + 1;
       return true;
@@ -189,7 +190,7 @@ export function scanString(scan: Scan): boolean {
       scan.at = at;
       if (!scanEscape(scan)) return false;
       at = scan.at;
-    } else if (code >= 0x20 && (code < 0xd800 || code > 0xdfff)) {
+    } else if (code > 0xdfff) {
       at++;
     } else if (code >= 0xd800) {
       const low = text.charCodeAt(at + 1);

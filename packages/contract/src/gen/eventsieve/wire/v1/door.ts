@@ -24,12 +24,12 @@ export interface DoorRequest {
 }
 
 export interface DoorEvent {
-  topic: Buffer;
-  eventId: Buffer;
+  topic: Uint8Array;
+  eventId: Uint8Array;
   timestamp: DoorTimestamp | undefined;
-  source: Buffer;
-  payload?: Buffer | undefined;
-  payloadJson?: Buffer | undefined;
+  source: Uint8Array;
+  payload?: Uint8Array | undefined;
+  payloadJson?: Uint8Array | undefined;
 }
 
 export interface DoorTimestamp {
@@ -118,10 +118,10 @@ export const DoorRequest: MessageFns<DoorRequest> = {
 
 function createBaseDoorEvent(): DoorEvent {
   return {
-    topic: Buffer.alloc(0),
-    eventId: Buffer.alloc(0),
+    topic: new Uint8Array(0),
+    eventId: new Uint8Array(0),
     timestamp: undefined,
-    source: Buffer.alloc(0),
+    source: new Uint8Array(0),
     payload: undefined,
     payloadJson: undefined,
   };
@@ -168,7 +168,7 @@ export const DoorEvent: MessageFns<DoorEvent> = {
               break;
             }
 
-            message.topic = Buffer.from(reader.bytes());
+            message.topic = reader.bytes();
             continue;
           }
           case 2: {
@@ -176,7 +176,7 @@ export const DoorEvent: MessageFns<DoorEvent> = {
               break;
             }
 
-            message.eventId = Buffer.from(reader.bytes());
+            message.eventId = reader.bytes();
             continue;
           }
           case 3: {
@@ -192,7 +192,7 @@ export const DoorEvent: MessageFns<DoorEvent> = {
               break;
             }
 
-            message.source = Buffer.from(reader.bytes());
+            message.source = reader.bytes();
             continue;
           }
           case 5: {
@@ -200,7 +200,7 @@ export const DoorEvent: MessageFns<DoorEvent> = {
               break;
             }
 
-            message.payload = Buffer.from(reader.bytes());
+            message.payload = reader.bytes();
             continue;
           }
           case 6: {
@@ -208,7 +208,7 @@ export const DoorEvent: MessageFns<DoorEvent> = {
               break;
             }
 
-            message.payloadJson = Buffer.from(reader.bytes());
+            message.payloadJson = reader.bytes();
             continue;
           }
         }
@@ -228,12 +228,12 @@ export const DoorEvent: MessageFns<DoorEvent> = {
   },
   fromPartial(object: DeepPartial<DoorEvent>): DoorEvent {
     const message = createBaseDoorEvent();
-    message.topic = object.topic ?? Buffer.alloc(0);
-    message.eventId = object.eventId ?? Buffer.alloc(0);
+    message.topic = object.topic ?? new Uint8Array(0);
+    message.eventId = object.eventId ?? new Uint8Array(0);
     message.timestamp = (object.timestamp !== undefined && object.timestamp !== null)
       ? DoorTimestamp.fromPartial(object.timestamp)
       : undefined;
-    message.source = object.source ?? Buffer.alloc(0);
+    message.source = object.source ?? new Uint8Array(0);
     message.payload = object.payload ?? undefined;
     message.payloadJson = object.payloadJson ?? undefined;
     return message;

@@ -18,11 +18,11 @@ export const protobufFileName = "eventsieve/wire/v1/message.proto";
  * appended to them (protobuf takes two messages in a row as one).
  */
 export interface Copy {
-  topic: Buffer;
-  eventId: Buffer;
-  source: Buffer;
+  topic: Uint8Array;
+  eventId: Uint8Array;
+  source: Uint8Array;
   /** JSON text of an object. */
-  payload: Buffer;
+  payload: Uint8Array;
   /** Microseconds since 1970, which is what timestamptz holds. */
   timestampUs: bigint;
   /** The core-NATS subject at which a gateway waits for the verdict; empty when nobody waits. */
@@ -60,10 +60,10 @@ export interface Verdict {
 
 function createBaseCopy(): Copy {
   return {
-    topic: Buffer.alloc(0),
-    eventId: Buffer.alloc(0),
-    source: Buffer.alloc(0),
-    payload: Buffer.alloc(0),
+    topic: new Uint8Array(0),
+    eventId: new Uint8Array(0),
+    source: new Uint8Array(0),
+    payload: new Uint8Array(0),
     timestampUs: 0n,
     replyTo: "",
     ticket: 0n,
@@ -120,7 +120,7 @@ export const Copy: MessageFns<Copy> = {
               break;
             }
 
-            message.topic = Buffer.from(reader.bytes());
+            message.topic = reader.bytes();
             continue;
           }
           case 2: {
@@ -128,7 +128,7 @@ export const Copy: MessageFns<Copy> = {
               break;
             }
 
-            message.eventId = Buffer.from(reader.bytes());
+            message.eventId = reader.bytes();
             continue;
           }
           case 3: {
@@ -136,7 +136,7 @@ export const Copy: MessageFns<Copy> = {
               break;
             }
 
-            message.source = Buffer.from(reader.bytes());
+            message.source = reader.bytes();
             continue;
           }
           case 4: {
@@ -144,7 +144,7 @@ export const Copy: MessageFns<Copy> = {
               break;
             }
 
-            message.payload = Buffer.from(reader.bytes());
+            message.payload = reader.bytes();
             continue;
           }
           case 5: {
@@ -188,10 +188,10 @@ export const Copy: MessageFns<Copy> = {
   },
   fromPartial(object: DeepPartial<Copy>): Copy {
     const message = createBaseCopy();
-    message.topic = object.topic ?? Buffer.alloc(0);
-    message.eventId = object.eventId ?? Buffer.alloc(0);
-    message.source = object.source ?? Buffer.alloc(0);
-    message.payload = object.payload ?? Buffer.alloc(0);
+    message.topic = object.topic ?? new Uint8Array(0);
+    message.eventId = object.eventId ?? new Uint8Array(0);
+    message.source = object.source ?? new Uint8Array(0);
+    message.payload = object.payload ?? new Uint8Array(0);
     message.timestampUs = (object.timestampUs !== undefined && object.timestampUs !== null)
       ? BigInt(object.timestampUs)
       : 0n;

@@ -46,7 +46,7 @@ export interface ServerReflectionResponse {
 }
 
 export interface FileDescriptorResponse {
-  fileDescriptorProto: Buffer[];
+  fileDescriptorProto: Uint8Array[];
 }
 
 export interface ExtensionNumberResponse {
@@ -423,7 +423,7 @@ export const FileDescriptorResponse: MessageFns<FileDescriptorResponse> = {
               break;
             }
 
-            message.fileDescriptorProto.push(Buffer.from(reader.bytes()));
+            message.fileDescriptorProto.push(reader.bytes());
             continue;
           }
         }

@@ -1,0 +1,54 @@
+import { type BrokerNames, defaultPrefix, namesFor } from '@eventsieve/contract/names';
+import type { Environment } from '@eventsieve/runtime/environment';
+import { settingsOf } from '@eventsieve/runtime/settings';
+import { readStreamLimits, type StreamLimits } from '@eventsieve/runtime/stream';
+
+/** What one request and one event may hold. */
+export interface EventLimits {
+  readonly maxEventsPerRequest: number;
+  readonly maxEventBytes: number;
+  readonly maxPayloadDepth: number;
+}
+
+export interface GatewayConfig {
+  readonly natsUrl: string;
+  readonly names: BrokerNames;
+  readonly streamLimits: StreamLimits;
+  readonly bindHost: string;
+  readonly grpcPort: number;
+  readonly metricsPort: number;
+  readonly limits: EventLimits;
+  readonly maxRequestBytes: number;
+  /** How long a PubAck may take before the fate of a copy is unknown. */
+  readonly publishTimeoutMs: number;
+  /** How long a STORED copy waits for its verdict. */
+  readonly storedTimeoutMs: number;
+  readonly maxMessagesInFlight: number;
+  readonly maxBytesInFlight: number;
+  readonly drainMs: number;
+  readonly duplicateLinesPerSecond: number;
+}
+
+export function readConfig(environment: Environment): GatewayConfig {
+  const settings = settingsOf(environment);
+  return {
+    natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
+    names: namesFor(settings.text('NATS_PREFIX', defaultPrefix)),
+    streamLimits: readStreamLimits(settings),
+    bindHost: settings.text('BIND_HOST', '127.0.0.1'),
+    grpcPort: settings.port('GATEWAY_GRPC_PORT', 50051),
+    metricsPort: settings.port('GATEWAY_METRICS_PORT', 9464),
+    limits: {
+      maxEventsPerRequest: settings.integer('MAX_EVENTS_PER_REQUEST', 1000, { min: 1, max: 10_000 }),
+      maxEventBytes: settings.bytes('MAX_EVENT_BYTES', 512 * 1024, { min: 1024, max: 32 * 1024 ** 2 }),
+      maxPayloadDepth: settings.integer('MAX_PAYLOAD_DEPTH', 64, { min: 1, max: 500 }),
+    },
+    maxRequestBytes: settings.bytes('MAX_REQUEST_BYTES', 16 * 1024 ** 2, { min: 64 * 1024, max: 256 * 1024 ** 2 }),
+    publishTimeoutMs: settings.durationMs('PUBLISH_TIMEOUT', 5_000, { min: 50 }),
+    storedTimeoutMs: settings.durationMs('STORED_TIMEOUT', 5_000, { min: 50 }),
+    maxMessagesInFlight: settings.integer('MAX_MESSAGES_IN_FLIGHT', 20_000, { min: 1 }),
+    maxBytesInFlight: settings.bytes('MAX_BYTES_IN_FLIGHT', 64 * 1024 ** 2, { min: 1024 }),
+    drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) / 2,
+    duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
+  };
+}

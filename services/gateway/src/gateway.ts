@@ -1,0 +1,21 @@
+import type { BrokerNames } from '@eventsieve/contract/names';
+import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
+import type { EventLimits } from './config.js';
+import type { Publisher } from './publisher.js';
+import type { VerdictDesk } from './verdict-desk.js';
+
+/** What publishing needs. */
+export interface Gateway {
+  readonly names: BrokerNames;
+  readonly limits: EventLimits;
+  readonly storedTimeoutMs: number;
+  readonly publisher: Publisher;
+  readonly desk: VerdictDesk;
+  readonly duplicates: DuplicateLog;
+  /** Whether the broker is there. */
+  connected(): boolean;
+  /** The largest message that the broker takes. */
+  maxMessageBytes(): number;
+  /** Makes the stream where it is missing. */
+  ensureStream(): Promise<void>;
+}

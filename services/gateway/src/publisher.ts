@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
+
+export interface OutgoingMessage {
+  readonly subject: string;
+  readonly body: Uint8Array;
+  /** Encoded already. */
+  readonly header: Uint8Array | undefined;
+}
+
+/** What the broker said of one message. */
+export type PubAck =
+  | { readonly kind: 'stored'; readonly sequence: number }
+  | { readonly kind: 'duplicate'; readonly sequence: number }
+  /** Definitely not stored. */
+  | { readonly kind: 'refused'; readonly code: number; readonly description: string }
+  /** It may be stored or not. */
+  | { readonly kind: 'unknown'; readonly description: string };
+
+export const noResponders = 503;
+
+export interface PublisherOptions {
+  readonly timeoutMs: number;
+  readonly maxMessagesInFlight: number;
+  readonly maxBytesInFlight: number;
+}
+
+export interface Publisher {
+  /** Whether so much more fits; the caller refuses what does not. */
+  hasRoom(messages: number, bytes: number): boolean;
+  /** Sends all in order, then waits for all. Never rejects. */
+  publish(messages: readonly OutgoingMessage[]): Promise<readonly PubAck[]>;
+  attach(connection: NatsConnection): void;
+  /** The connection is gone: what is in flight has an unknown fate. */
+  detach(): void;
+  inFlight(): number;
+  stop(): void;
+}
+
+interface Job {
+  readonly acks: (PubAck | undefined)[];
+  readonly firstTicket: number;
+  missing: number;
+  bytes: number;
+  readonly giveUpAt: number;
+  readonly done: (acks: readonly PubAck[]) => void;
+}
+
+const sweepMs = 100;
+
+/**
+ * Publishes with its own reply inbox and one wildcard subscription: three to five times as fast as js.publish, which
+ * makes a request object, a timer and a stack trace for each message. Tickets are never reused, so a late ack can only
+ * meet nothing.
+ */
+export function createPublisher(options: PublisherOptions): Publisher {
+  const inbox = `_INBOX.${randomBytes(12).toString('hex')}`;
+  const jobs = new Set<Job>();
+  const jobOf = new Map<number, Job>();
+  let connection: NatsConnection | undefined;
+  let subscription: Subscription | undefined;
+  let nextTicket = 1;
+  let messagesInFlight = 0;
+  let bytesInFlight = 0;
+
+  function onAck(_error: unknown, message: Msg): void {
+    const ticket = Number.parseInt(message.subject.slice(inbox.length + 1), 36);
+    const job = jobOf.get(ticket);
+    if (job === undefined) return;
+    jobOf.delete(ticket);
+    messagesInFlight--;
+    job.acks[ticket - job.firstTicket] = readAck(message);
+    if (--job.missing === 0) finish(job);
+  }
+
+  function finish(job: Job): void {
+    jobs.delete(job);
+    bytesInFlight -= job.bytes;
+    job.done(job.acks as PubAck[]);
+  }
+
+  function abandon(job: Job, description: string): void {
+    for (let i = 0; i < job.acks.length; i++) {
+      if (job.acks[i] !== undefined) continue;
+      job.acks[i] = { kind: 'unknown', description };
+      if (jobOf.delete(job.firstTicket + i)) messagesInFlight--;
+    }
+    finish(job);
+  }
+
+  const sweep = setInterval(() => {
+    const now = Date.now();
+    for (const job of jobs) {
+      // In the order of their beginning: the first that may wait on ends the sweep.
+      if (job.giveUpAt > now) return;
+      abandon(job, 'the broker did not answer in time');
+    }
+  }, sweepMs).unref();
+
+  function send(nc: NatsConnection, { subject, body, header }: OutgoingMessage, ticket: number): void {
+    const reply = `${inbox}.${ticket.toString(36)}`;
+    // publish() only ever calls encode() on the headers; a buffer made beforehand saves building and joining them.
+    if (header === undefined) nc.publish(subject, body, { reply });
+    else nc.publish(subject, body, { reply, headers: { encode: () => header } as unknown as MsgHdrs });
+  }
+
+  return {
+    hasRoom: (messages, bytes) =>
+      messagesInFlight === 0 ||
+      (messagesInFlight + messages <= options.maxMessagesInFlight && bytesInFlight + bytes <= options.maxBytesInFlight),
+
+    publish(messages) {
+      return new Promise((done) => {
+        const job: Job = {
+          acks: new Array(messages.length).fill(undefined),
+          firstTicket: nextTicket,
+          missing: messages.length,
+          bytes: 0,
+          giveUpAt: Date.now() + options.timeoutMs,
+          done,
+        };
+        nextTicket += messages.length;
+        jobs.add(job);
+        messages.forEach((message, index) => {
+          const ticket = job.firstTicket + index;
+          job.bytes += message.body.length;
+          try {
+            if (connection === undefined) throw new Error('no connection to NATS');
+            send(connection, message, ticket);
+            jobOf.set(ticket, job);
+            messagesInFlight++;
+          } catch (error) {
+            // It was never handed to the connection.
+            job.acks[index] = { kind: 'refused', code: 0, description: (error as Error).message };
+            job.missing--;
+          }
+        });
+        bytesInFlight += job.bytes;
+        if (job.missing === 0) finish(job);
+      });
+    },
+
+    attach(nc) {
+      connection = nc;
+      // A reconnect keeps the connection object and renews its subscriptions.
+      if (subscription === undefined || subscription.isClosed()) {
+        subscription = nc.subscribe(`${inbox}.*`, { callback: onAck });
+      }
+    },
+
+    detach() {
+      connection = undefined;
+      for (const job of [...jobs]) abandon(job, 'the connection to NATS was lost');
+    },
+
+    inFlight: () => messagesInFlight,
+
+    stop() {
+      clearInterval(sweep);
+      subscription?.unsubscribe();
+    },
+  };
+}
+
+interface AckBody {
+  readonly seq?: number;
+  readonly duplicate?: boolean;
+  readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string };
+}
+
+function readAck(message: Msg): PubAck {
+  if (message.data.length === 0 && message.headers?.code === noResponders) {
+    return { kind: 'refused', code: noResponders, description: 'nobody takes messages on this subject' };
+  }
+  try {
+    const { error, seq, duplicate } = message.json<AckBody>();
+    if (error) {
+      const { err_code: code = error.code ?? 0, description = 'refused' } = error;
+      return { kind: 'refused', code, description };
+    }
+    if (typeof seq === 'number') return { kind: duplicate === true ? 'duplicate' : 'stored', sequence: seq };
+  } catch {
+    // Falls through: an answer that cannot be read says nothing.
+  }
+  return { kind: 'unknown', description: 'the broker gave an answer that cannot be read' };
+}

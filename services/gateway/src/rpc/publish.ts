@@ -1,0 +1,99 @@
+import { EventsieveError, type FieldError, invalid } from '@eventsieve/contract/errors';
+import { Outcome, type PublishResponse, type PublishResult } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
+import type { CallContext } from '@eventsieve/runtime/grpc-server';
+import type { Gateway } from '../gateway.js';
+import { publishToBroker } from '../publish-to-broker.js';
+import { publishToStore } from '../publish-to-store.js';
+import type { Fault, ValidEvent } from '../validate/validate-event.js';
+import { isFault, validateRequest } from '../validate/validate-request.js';
+import type { Verdict } from '../verdict.js';
+
+// What a message holds beside the event: tags, timestamp, reply subject, header.
+const envelopeBytes = 512;
+
+export async function publish(gateway: Gateway, request: DoorRequest, context: CallContext): Promise<PublishResponse> {
+  const { events, waitForStored } = validateRequest(request, gateway.limits);
+  const valid = events.filter((event): event is ValidEvent => !isFault(event));
+  refuseTooLarge(valid, events, gateway.maxMessageBytes());
+  if (context.deadlineMs <= Date.now())
+    throw new EventsieveError('DEADLINE_EXCEEDED', 'the deadline has passed; nothing was taken');
+
+  let verdicts: Verdict[] = [];
+  if (valid.length > 0) {
+    verdicts = waitForStored
+      ? await publishToStore(gateway, valid, context.deadlineMs)
+      : await publishToBroker(gateway, valid);
+  }
+  return respond(request, events, verdicts);
+}
+
+/** The broker may be set to take less than MAX_EVENT_BYTES. */
+function refuseTooLarge(valid: readonly ValidEvent[], all: readonly (ValidEvent | Fault)[], maxBytes: number): void {
+  const faults: FieldError[] = [];
+  for (const event of valid) {
+    const bytes =
+      event.topic.length + event.eventId.length + event.source.length + event.payload.length + envelopeBytes;
+    if (bytes <= maxBytes) continue;
+    faults.push({
+      index: all.indexOf(event),
+      field: 'payload',
+      message: `is more than the broker takes (max_payload ${maxBytes})`,
+    });
+  }
+  if (faults.length > 0) throw invalid(faults);
+}
+
+function respond(
+  request: DoorRequest,
+  events: readonly (ValidEvent | Fault)[],
+  verdicts: readonly Verdict[],
+): PublishResponse {
+  let next = 0;
+  const results = events.map((event, index): PublishResult => {
+    const given = request.events[index];
+    const result = {
+      topic: Buffer.from(given?.topic ?? []).toString(),
+      eventId: Buffer.from(given?.eventId ?? []).toString(),
+      position: 0n,
+      firstSeenAt: undefined,
+      error: undefined,
+    };
+    if (isFault(event)) {
+      const error = { code: 'INVALID_ARGUMENT', message: event.message, field: event.field };
+      return { ...result, outcome: Outcome.OUTCOME_REJECTED, error };
+    }
+    const verdict = verdicts[next++];
+    if (verdict === undefined) throw new EventsieveError('INTERNAL', 'a copy has no verdict');
+    return { ...result, ...describe(verdict) };
+  });
+
+  const count = (...outcomes: readonly Outcome[]) => results.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  const conflicts = count(Outcome.OUTCOME_CONFLICT);
+  const duplicates = count(Outcome.OUTCOME_DUPLICATE) + conflicts;
+  const rejected = count(Outcome.OUTCOME_REJECTED);
+  return {
+    received: results.length,
+    accepted: results.length - duplicates - rejected,
+    inserted: count(Outcome.OUTCOME_STORED),
+    duplicates,
+    conflicts,
+    rejected,
+    results,
+  };
+}
+
+function describe({ outcome, position = 0n, firstSeenAtUs = 0n, reason = '' }: Verdict) {
+  const seen = outcome === Outcome.OUTCOME_DUPLICATE || outcome === Outcome.OUTCOME_CONFLICT;
+  return {
+    outcome,
+    position,
+    firstSeenAt: seen && firstSeenAtUs > 0n ? timestampOf(firstSeenAtUs) : undefined,
+    error:
+      outcome === Outcome.OUTCOME_DEAD_LETTERED ? { code: 'DEAD_LETTERED', message: reason, field: '' } : undefined,
+  };
+}
+
+function timestampOf(us: bigint) {
+  return { seconds: us / 1_000_000n, nanos: Number(us % 1_000_000n) * 1000 };
+}

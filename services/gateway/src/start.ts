@@ -1,0 +1,137 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import { IngestServiceService, type PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
+import { openBrokerLink } from '@eventsieve/runtime/broker-link';
+import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
+import { createHealth } from '@eventsieve/runtime/grpc-health';
+import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
+import { startGrpcServer, tolerant, unary } from '@eventsieve/runtime/grpc-server';
+import type { StartPart } from '@eventsieve/runtime/lifecycle';
+import { openSidePort } from '@eventsieve/runtime/side-port';
+import { ensureStream } from '@eventsieve/runtime/stream';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { readConfig } from './config.js';
+import type { Gateway } from './gateway.js';
+import { createPublisher } from './publisher.js';
+import { publish } from './rpc/publish.js';
+import { createVerdictDesk } from './verdict-desk.js';
+
+const serviceName = 'eventsieve.v1.IngestService';
+const retryMs = 500;
+
+export const startGateway: StartPart = async (environment, logger) => {
+  const config = readConfig(environment);
+  const health = createHealth([serviceName]);
+  const duplicates = createDuplicateLog(logger, config.duplicateLinesPerSecond);
+  const desk = createVerdictDesk(config.names.verdictSubjectPrefix, logger);
+  const publisher = createPublisher({
+    timeoutMs: config.publishTimeoutMs,
+    maxMessagesInFlight: config.maxMessagesInFlight,
+    maxBytesInFlight: config.maxBytesInFlight,
+  });
+  let ready = false;
+  let stopping = false;
+
+  function setReady(now: boolean): void {
+    ready = now;
+    health.set(now && !stopping);
+  }
+
+  const link = openBrokerLink({
+    url: config.natsUrl,
+    name: 'eventsieve-gateway',
+    logger,
+    onUp(nc) {
+      publisher.attach(nc);
+      desk.attach(nc);
+      void makeReady();
+    },
+    onDown() {
+      setReady(false);
+      publisher.detach();
+    },
+  });
+
+  let ensuring: Promise<void> | undefined;
+  /** However many ask for it, one does it. */
+  function ensure(): Promise<void> {
+    ensuring ??= (async () => {
+      const nc = link.connection();
+      if (nc === undefined) throw new Error('no connection to NATS');
+      await ensureStream(await jetstreamManager(nc, { timeout: 5_000 }), config.names, config.streamLimits);
+    })().finally(() => {
+      ensuring = undefined;
+    });
+    return ensuring;
+  }
+
+  async function makeReady(): Promise<void> {
+    const connection = link.connection();
+    while (!stopping && connection !== undefined && link.connection() === connection) {
+      try {
+        await ensure();
+        return setReady(link.connection() === connection);
+      } catch (error) {
+        logger.warn({ err: error }, 'the stream is not there yet; trying again');
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
+
+  const gateway: Gateway = {
+    names: config.names,
+    limits: config.limits,
+    storedTimeoutMs: config.storedTimeoutMs,
+    publisher,
+    desk,
+    duplicates,
+    connected: () => link.connection() !== undefined,
+    maxMessageBytes: () => link.connection()?.info?.max_payload ?? Number.MAX_SAFE_INTEGER,
+    ensureStream: ensure,
+  };
+
+  const handlePublish = unary<DoorRequest, PublishResponse>((request, context) => {
+    if (stopping)
+      throw new EventsieveError('UNAVAILABLE', 'the gateway is stopping; nothing was taken', { retryAfterMs: 500 });
+    return publish(gateway, request, context);
+  }, logger);
+
+  // The same method as in the API, read into the gateway's own view of the request.
+  const method = IngestServiceService.publish as unknown as MethodDefinition<DoorRequest, PublishResponse>;
+  const server = await startGrpcServer({
+    host: config.bindHost,
+    port: config.grpcPort,
+    portVariable: 'GATEWAY_GRPC_PORT',
+    maxReceiveBytes: config.maxRequestBytes,
+    drainMs: config.drainMs,
+    services: [
+      {
+        definition: { publish: tolerant(method, (bytes) => DoorRequest.decode(bytes)) },
+        implementation: { publish: handlePublish },
+      },
+      health.service,
+      ...reflectionServices([serviceName, 'grpc.health.v1.Health']),
+    ],
+  });
+  const side = await openSidePort({
+    host: config.bindHost,
+    port: config.metricsPort,
+    portVariable: 'GATEWAY_METRICS_PORT',
+    parts: () => ({ nats: ready }),
+  });
+
+  return {
+    addresses: { grpc: server.address, metrics: side.address },
+    async stop() {
+      stopping = true;
+      health.set(false);
+      await server.stop();
+      await link.close();
+      publisher.stop();
+      desk.stop();
+      duplicates.stop();
+      await side.stop();
+    },
+  };
+};

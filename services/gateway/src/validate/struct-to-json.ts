@@ -1,0 +1,107 @@
+import { isUtf8 } from 'node:buffer';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+
+/** What is wrong inside a payload, and where: `items[2].price`; an empty path is the payload itself. */
+export class PayloadFault extends Error {
+  constructor(
+    readonly path: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+// Field numbers of google/protobuf/struct.proto.
+const structFields = 1;
+const entryKey = 1;
+const entryValue = 2;
+const listValues = 1;
+const value = { null: 1, number: 2, string: 3, bool: 4, struct: 5, list: 6 } as const;
+
+/**
+ * A google.protobuf.Struct, still encoded, as JSON text. Going by objects would be slower, would drop a "__proto__" key
+ * in silence, would repair broken UTF-8 in silence, and would turn NaN into null.
+ */
+export function structToJson(bytes: Uint8Array, maxDepth: number): string {
+  return structText(bytes, '', maxDepth);
+}
+
+function structText(bytes: Uint8Array, path: string, depthLeft: number): string {
+  if (depthLeft === 0) throw new PayloadFault(path, 'is nested too deeply');
+  const reader = new BinaryReader(bytes);
+  let text = '{';
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field !== structFields || type !== WireType.LengthDelimited) {
+      reader.skip(type, field);
+      continue;
+    }
+    const [key, encoded] = readEntry(reader.bytes(), path);
+    const at = path === '' ? key : `${path}.${key}`;
+    text += `${text.length === 1 ? '' : ','}${JSON.stringify(key)}:${valueText(encoded, at, depthLeft - 1)}`;
+  }
+  return `${text}}`;
+}
+
+function readEntry(bytes: Uint8Array, path: string): [key: string, encoded: Uint8Array] {
+  const reader = new BinaryReader(bytes);
+  let key: Uint8Array = new Uint8Array(0);
+  let encoded: Uint8Array = new Uint8Array(0);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (type === WireType.LengthDelimited && field === entryKey) key = reader.bytes();
+    else if (type === WireType.LengthDelimited && field === entryValue) encoded = reader.bytes();
+    else reader.skip(type, field);
+  }
+  const name = textOf(key, path, 'has a key that');
+  if (name === '__proto__') throw new PayloadFault(path, 'must not have a key "__proto__"');
+  return [name, encoded];
+}
+
+function valueText(bytes: Uint8Array, path: string, depthLeft: number): string {
+  const reader = new BinaryReader(bytes);
+  let text = 'null';
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === value.number && type === WireType.Bit64) text = numberText(reader.double(), path);
+    else if (field === value.string && type === WireType.LengthDelimited) {
+      text = JSON.stringify(textOf(reader.bytes(), path, 'is a string that'));
+    } else if (field === value.bool && type === WireType.Varint) text = reader.bool() ? 'true' : 'false';
+    else if (field === value.struct && type === WireType.LengthDelimited)
+      text = structText(reader.bytes(), path, depthLeft);
+    else if (field === value.list && type === WireType.LengthDelimited)
+      text = listText(reader.bytes(), path, depthLeft);
+    else {
+      reader.skip(type, field);
+      if (field === value.null) text = 'null';
+    }
+  }
+  return text;
+}
+
+function listText(bytes: Uint8Array, path: string, depthLeft: number): string {
+  if (depthLeft === 0) throw new PayloadFault(path, 'is nested too deeply');
+  const reader = new BinaryReader(bytes);
+  let text = '[';
+  for (let index = 0; reader.pos < reader.len; ) {
+    const [field, type] = reader.tag();
+    if (field !== listValues || type !== WireType.LengthDelimited) {
+      reader.skip(type, field);
+      continue;
+    }
+    text += `${index === 0 ? '' : ','}${valueText(reader.bytes(), `${path}[${index}]`, depthLeft - 1)}`;
+    index++;
+  }
+  return `${text}]`;
+}
+
+function numberText(number: number, path: string): string {
+  if (!Number.isFinite(number)) throw new PayloadFault(path, `is ${number}, which JSON cannot hold`);
+  return JSON.stringify(number);
+}
+
+function textOf(bytes: Uint8Array, path: string, what: string): string {
+  if (!isUtf8(bytes)) throw new PayloadFault(path, `${what} is not valid UTF-8`);
+  if (bytes.includes(0)) throw new PayloadFault(path, `${what} contains NUL`);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
