@@ -16,7 +16,8 @@ begin
     return;
   end if;
   perform pg_advisory_xact_lock(epoch_lock_key() + 1);
-  if to_regclass(partition) is not null then
+  -- Asked of the table, not of the name cache: that need not know yet what the holder of the lock has just made.
+  if exists (select from pg_class where relname = partition and relnamespace = current_schema()::regnamespace) then
     return;
   end if;
   execute format('create table %I (like events including defaults including constraints including indexes)', partition);

@@ -1,0 +1,56 @@
+import { Copy, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import { namesFor } from '@eventsieve/contract/names';
+import type { JsMsg } from '@nats-io/jetstream';
+import type { Delivery } from '../src/delivery.js';
+
+export const names = namesFor();
+
+/** One moment for a whole test, so that its rows share a minute and a day. */
+export const someTimeUs = BigInt(Date.now()) * 1000n;
+
+export interface CopyOptions {
+  readonly position: number;
+  readonly topic?: string;
+  readonly eventId?: string;
+  readonly source?: string;
+  readonly payload?: string;
+  readonly timestampUs?: bigint;
+  readonly receivedAtUs?: bigint;
+}
+
+/** A copy as it comes from the broker; only what storing looks at. */
+export function copyAt({
+  position,
+  topic = 'orders',
+  eventId = 'e1',
+  source = 'shop',
+  payload = '{"n":1}',
+  timestampUs = 1_700_000_000_000_000n,
+  receivedAtUs = someTimeUs + BigInt(position),
+}: CopyOptions): Delivery {
+  const copy: Copy = {
+    topic: Buffer.from(topic),
+    eventId: Buffer.from(eventId),
+    source: Buffer.from(source),
+    payload: Buffer.from(payload),
+    timestampUs,
+    replyTo: '',
+    ticket: 0n,
+  };
+  const message = messageOf(`${names.eventSubjectPrefix}${topic}`, position, Copy.encode(copy).finish());
+  return { message, position: BigInt(position), receivedAtUs, content: { kind: 'copy', copy } };
+}
+
+export function tallyAt(
+  position: number,
+  groups: Tally['groups'],
+  receivedAtUs = someTimeUs + BigInt(position),
+): Delivery {
+  const tally: Tally = { groups };
+  const message = messageOf(names.tallySubject, position, Tally.encode(tally).finish());
+  return { message, position: BigInt(position), receivedAtUs, content: { kind: 'tally', tally } };
+}
+
+function messageOf(subject: string, seq: number, data: Uint8Array): JsMsg {
+  return { subject, seq, data, headers: undefined, info: { deliveryCount: 1 } } as unknown as JsMsg;
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // Packages are read as source here, so that a test never runs against an old build.
+  resolve: { conditions: ['@eventsieve/source'] },
+  ssr: { resolve: { conditions: ['@eventsieve/source'] } },
+  test: {
+    include: ['{packages,services}/*/{src,tests}/**/*.test.ts', 'embedded/src/**/*.test.ts', 'tests/**/*.test.ts'],
+    globalSetup: ['tests/support/global-setup.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Two cores, and each file brings processes of its own.
+    maxWorkers: 2,
+    reporters: ['default', ['json', { outputFile: 'node_modules/.cache/vitest.json' }]],
+  },
+});
