@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeExit, type Exit, endChild, exitOf, hasEnded, type Track, trackNothing } from './child.js';
 import { findNatsServer } from './find-nats-server.js';
@@ -25,8 +25,6 @@ export interface NatsOptions {
   say?: (line: string) => void;
   stop?: AbortSignal;
   track?: Track;
-  /** every end of the process, also an expected one */
-  onExit?: (exit: Exit) => void;
 }
 
 export interface Nats {
@@ -38,6 +36,8 @@ export interface Nats {
   readonly storeDir: string;
   /** undefined while it is down */
   readonly pid: number | undefined;
+  /** how the process that was started last has ended, once it has */
+  readonly exited: Promise<Exit>;
   /** SIGTERM, then SIGKILL */
   stop(budgetMs?: number): Promise<void>;
   /** SIGKILL, as a crash would */
@@ -52,14 +52,14 @@ const LOG_BYTES = 4 << 20;
 const RETRY_FOR_MS = 10_000;
 
 export async function startNats(options: NatsOptions): Promise<Nats> {
-  const { say = () => {}, stop, track = trackNothing, onExit = () => {} } = options;
+  const { say = () => {}, stop, track = trackNothing } = options;
   const binary = options.binary ?? (await findNatsServer({ say, stop, track })).path;
   const version = natsServerVersion(binary);
   if (version === undefined) throw new Error(`${binary} is not a nats-server that runs here.`);
   const storeDir = resolve(options.storeDir);
   const logFile = options.logFile ?? `${storeDir}.log`;
   const configFile = join(storeDir, 'nats.conf');
-  mkdirSync(storeDir, { recursive: true });
+  for (const folder of [storeDir, dirname(logFile)]) mkdirSync(folder, { recursive: true });
   await endLeftoverServer(configFile, say);
   const port = options.port || (await freePort(HOST));
   const { maxFileBytes = DEFAULT_MAX_FILE_BYTES, syncInterval = '10s' } = options;
@@ -73,7 +73,7 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
       stop?.throwIfAborted();
       rotate(logFile);
       const logStart = sizeOf(logFile);
-      child = launch(binary, configFile, track, onExit);
+      child = launch(binary, configFile, logFile, track);
       const exit = await acceptsOrExit(child, port, say, stop);
       stop?.throwIfAborted();
       if (exit === undefined) return;
@@ -98,6 +98,9 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
     get pid() {
       return child === undefined || hasEnded(child) ? undefined : child.pid;
     },
+    get exited() {
+      return child === undefined ? Promise.reject(new Error('never started')) : exitOf(child);
+    },
     stop: end,
     kill: async () => {
       if (child !== undefined) await endChild(child, []);
@@ -109,14 +112,14 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
   };
 }
 
-function launch(binary: string, configFile: string, track: Track, onExit: (exit: Exit) => void): ChildProcess {
+function launch(binary: string, configFile: string, logFile: string, track: Track): ChildProcess {
   // It logs to a file of its own: a Go program that writes into a pipe without reader dies at once.
-  const child = spawn(binary, ['-c', configFile], { stdio: 'ignore', detached: true });
+  const errors = openSync(logFile, 'a');
+  const child = spawn(binary, ['-c', configFile], { stdio: ['ignore', 'ignore', errors], detached: true });
+  closeSync(errors);
+  child.on('error', () => {});
   const forget = child.pid === undefined ? () => {} : track('nats', child.pid);
-  void exitOf(child).then((exit) => {
-    forget();
-    onExit(exit);
-  });
+  void exitOf(child).then(forget);
   return child;
 }
 
@@ -174,5 +177,6 @@ function rotate(logFile: string): void {
 function readFatal(logFile: string, from: number): string | undefined {
   if (!existsSync(logFile)) return undefined;
   const lines = readFileSync(logFile).subarray(from).toString('utf8').split('\n');
-  return lines.find((line) => line.includes('[FTL]'))?.replace(/^.*\[FTL\]\s*/, '');
+  const fatal = lines.find((line) => line.includes('[FTL]'))?.replace(/^.*\[FTL\]\s*/, '');
+  return fatal ?? lines.findLast((line) => line.startsWith('nats-server: '));
 }

@@ -17,12 +17,12 @@ export function backendsOf(cluster: string): Identity[] {
  * Backends of a killed first process notice its end by themselves, but a busy one only when it next looks. As long as
  * one lives it holds the shared memory, and a new server refuses to start.
  */
-export async function waitForBackends(cluster: string): Promise<void> {
-  if (await goneWithin(backendsOf(cluster), 2_000)) return;
+export async function waitForBackends(cluster: string, patienceMs = 2_000): Promise<void> {
+  if (await goneWithin(backendsOf(cluster), patienceMs)) return;
   for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
     const backends = backendsOf(cluster);
     for (const backend of backends) signalProcess(backend, signal);
-    if (await goneWithin(backends, 3_000)) return;
+    if (await goneWithin(backends, patienceMs)) return;
   }
 }
 

@@ -32,8 +32,6 @@ export interface PostgresOptions {
   say?: (line: string) => void;
   stop?: AbortSignal;
   track?: Track;
-  /** every end of the first process, also an expected one */
-  onExit?: (exit: Exit) => void;
 }
 
 export interface Postgres {
@@ -44,6 +42,8 @@ export interface Postgres {
   readonly dataDir: string;
   /** of the first process; undefined while it is down */
   readonly pid: number | undefined;
+  /** how the first process that was started last has ended, once it has */
+  readonly exited: Promise<Exit>;
   /** fast shutdown, then an immediate one, then SIGKILL */
   stop(budgetMs?: number): Promise<void>;
   /** a shutdown that does not wait for a checkpoint: safe, but the next start recovers */
@@ -62,7 +62,7 @@ const NOT_YET =
 const RETRY_FOR_MS = 10_000;
 
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const { say = () => {}, stop, track = trackNothing, onExit = () => {} } = options;
+  const { say = () => {}, stop, track = trackNothing } = options;
   const dataDir = resolve(options.dataDir);
   const user = unprivilegedUser(existsSync(dataDir) ? dataDir : undefined);
   const binaries = postgresBinaries(user, say);
@@ -79,7 +79,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const deadline = Date.now() + RETRY_FOR_MS;
     for (;;) {
       stop?.throwIfAborted();
-      child = launch(binaries, args, user, log, track, onExit);
+      child = launch(binaries, args, user, log, track);
       const problem = await readyOrProblem(child, say, stop);
       stop?.throwIfAborted();
       if (problem === undefined) return;
@@ -89,9 +89,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   };
   const end = async (steps: Escalation[]) => {
     if (child !== undefined) await endChild(child, steps);
-    await waitForBackends(cluster);
+    await waitForBackends(cluster, 300);
   };
-  const immediate = { signal: 'SIGQUIT', budgetMs: 2_000 } as const;
+  const immediate = { signal: 'SIGQUIT', budgetMs: 1_000 } as const;
   const stopFast = (budgetMs = 8_000) => end([{ signal: 'SIGINT', budgetMs }, immediate]);
 
   await start();
@@ -104,26 +104,23 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     get pid() {
       return child === undefined || hasEnded(child) ? undefined : child.pid;
     },
+    get exited() {
+      return child === undefined ? Promise.reject(new Error('never started')) : exitOf(child);
+    },
     stop: stopFast,
     stopNow: () => end([immediate]),
     kill: async () => {
       if (child !== undefined) await endChild(child, []);
     },
     restart: async () => {
-      await stopFast();
+      if (child !== undefined && !hasEnded(child)) await stopFast();
+      await waitForBackends(cluster);
       await start();
     },
   };
 }
 
-function launch(
-  binaries: PostgresBinaries,
-  args: string[],
-  user: User | undefined,
-  log: BoundedLog,
-  track: Track,
-  onExit: (exit: Exit) => void,
-) {
+function launch(binaries: PostgresBinaries, args: string[], user: User | undefined, log: BoundedLog, track: Track) {
   const child = spawn(binaries.postgres, args, {
     ...user,
     cwd: '/',
@@ -135,10 +132,7 @@ function launch(
   child.stderr?.setEncoding('utf8').on('data', (text: string) => log.write(text));
   child.on('error', (error) => log.write(`${error.message}\n`));
   const forget = child.pid === undefined ? () => {} : track('postgres', child.pid);
-  void exitOf(child).then((exit) => {
-    forget();
-    onExit(exit);
-  });
+  void exitOf(child).then(forget);
   return child;
 }
 
