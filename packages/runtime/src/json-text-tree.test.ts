@@ -1,10 +1,10 @@
 import { expect, it, test } from 'vitest';
 import { readJsonTree, sourceOf, stringOf } from './json-text-tree.js';
 
-const options = { levels: 3, opaque: 'payload', maxDepth: 100 };
+const limits = { maxDepth: 100, maxItems: 3, maxMembers: 4 };
 
 function read(text: string, maxDepth = 100) {
-  const result = readJsonTree(text, { ...options, maxDepth });
+  const result = readJsonTree(text, { ...limits, maxDepth });
   if (!('node' in result)) throw new Error(`${result.path.join('/')}: ${result.message}`);
   return result.node;
 }
@@ -51,4 +51,13 @@ test.each([
 it('has a bound on nesting', () => {
   expect(() => read(`{"payload":${'['.repeat(100_000)}`)).toThrow('nested deeper than 100 levels');
   expect(() => read('[[[]]]', 2)).toThrow('0/0: is nested deeper than 2 levels');
+  expect(() => read('{"events":[{}]}', 2)).toThrow('events/0: is nested deeper than 2 levels');
+});
+
+it('has a bound on what is taken apart, and none on what is not', () => {
+  expect(readJsonTree('[0,0,0,0]', limits)).toMatchObject({ tooManyItems: true, path: [] });
+  expect(readJsonTree('{"events":[0,0,0,0]}', limits)).toMatchObject({ tooManyItems: true, path: ['events'] });
+  expect(readJsonTree('[{"a":1,"b":1,"c":1,"d":1,"e":1}]', limits)).toMatchObject({ tooManyItems: false, path: [0] });
+  expect(read('[[0,0,0,0],{"payload":[0,0,0,0]}]').items).toHaveLength(2);
+  expect(read('{"payload":{"a":1,"b":1,"c":1,"d":1,"e":1}}').members).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 import { atEnd, trailing } from './json-text.js';
 import {
   decodeString,
+  fail,
   failSyntax,
   newScan,
   type Scan,
@@ -29,24 +30,31 @@ export interface JsonMember {
   readonly value: JsonNode;
 }
 
-export interface TreeOptions {
-  /** How many levels of containers are taken apart. What is deeper is only checked for its grammar. */
-  readonly levels: number;
-  /** Members of this name are not taken apart at any level. */
-  readonly opaque: string;
+/** Bounds on what is taken apart, so that a body of many tiny values does not become a tree many times its size. */
+export interface TreeLimits {
   readonly maxDepth: number;
+  readonly maxItems: number;
+  readonly maxMembers: number;
 }
 
-export type TreeResult =
-  | { readonly node: JsonNode }
-  | { readonly path: readonly (string | number)[]; readonly message: string };
+export interface TreeFault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly tooManyItems: boolean;
+}
 
-/** Reads the outer levels of a JSON text and leaves the source of every value where it is: no digit is lost. */
-export function readJsonTree(text: string, options: TreeOptions): TreeResult {
-  const scan = newScan(text, false, options.maxDepth);
-  const node = readNode(scan, 0, options);
-  if (node === undefined) return { path: scan.path.reverse(), message: scan.message };
-  if (!atEnd(scan)) return { path: [], message: trailing(scan) };
+/**
+ * Reads the outside of a JSON text and leaves the source of every value where it is, so that no digit is lost. Taken
+ * apart are the outermost value, arrays directly in an outermost object, and objects directly in an array that was
+ * taken apart; all else is only held to the grammar.
+ */
+export function readJsonTree(text: string, limits: TreeLimits): { readonly node: JsonNode } | TreeFault {
+  const scan = newScan(text, false, limits.maxDepth);
+  const reading: Reading = { scan, limits, tooManyItems: false };
+  const node = readNode(reading, 0, undefined);
+  const { tooManyItems } = reading;
+  if (node === undefined) return { path: scan.path.reverse(), message: scan.message, tooManyItems };
+  if (!atEnd(scan)) return { path: [], message: trailing(scan), tooManyItems };
   return { node };
 }
 
@@ -59,13 +67,19 @@ export function sourceOf(text: string, node: JsonNode): string {
   return text.slice(node.start, node.end);
 }
 
-function readNode(scan: Scan, depth: number, options: TreeOptions): JsonNode | undefined {
+interface Reading {
+  readonly scan: Scan;
+  readonly limits: TreeLimits;
+  tooManyItems: boolean;
+}
+
+function readNode(reading: Reading, depth: number, around: 'object' | 'array' | undefined): JsonNode | undefined {
+  const { scan } = reading;
   const kind = kindOf(skipSpace(scan));
   const start = scan.at;
-  if (depth < options.levels && (kind === 'object' || kind === 'array')) {
-    if (depth + 1 > scan.maxDepth) return void tooDeep(scan);
-    scan.at++;
-    return kind === 'object' ? readObject(scan, start, depth + 1, options) : readArray(scan, start, depth + 1, options);
+  if (kind === 'object' && around !== 'object') return readObject(reading, start, depth + 1);
+  if (kind === 'array' && (depth === 0 || (depth === 1 && around === 'object'))) {
+    return readArray(reading, start, depth + 1);
   }
   return scanValue(scan, depth) ? { kind, start, end: scan.at } : undefined;
 }
@@ -78,12 +92,19 @@ function kindOf(code: number): JsonKind {
   return code === 0x6e ? 'null' : 'number';
 }
 
-function readArray(scan: Scan, start: number, depth: number, options: TreeOptions): JsonNode | undefined {
+function readArray(reading: Reading, start: number, depth: number): JsonNode | undefined {
+  const { scan, limits } = reading;
+  if (depth > scan.maxDepth) return void tooDeep(scan);
   const items: JsonNode[] = [];
+  scan.at++;
   if (skipSpace(scan) === 0x5d) scan.at++;
   else {
     for (;;) {
-      const item = readNode(scan, depth, options);
+      if (items.length === limits.maxItems) {
+        reading.tooManyItems = true;
+        return void fail(scan, `holds more than ${limits.maxItems} values`);
+      }
+      const item = readNode(reading, depth, 'array');
       if (item === undefined) {
         scan.path.push(items.length);
         return undefined;
@@ -98,18 +119,21 @@ function readArray(scan: Scan, start: number, depth: number, options: TreeOption
   return { kind: 'array', start, end: scan.at, items };
 }
 
-function readObject(scan: Scan, start: number, depth: number, options: TreeOptions): JsonNode | undefined {
+function readObject(reading: Reading, start: number, depth: number): JsonNode | undefined {
+  const { scan, limits } = reading;
+  if (depth > scan.maxDepth) return void tooDeep(scan);
   const members: JsonMember[] = [];
-  const opaque = { ...options, levels: 0 };
+  scan.at++;
   if (skipSpace(scan) === 0x7d) scan.at++;
   else {
     for (;;) {
+      if (members.length === limits.maxMembers) return void fail(scan, `has more than ${limits.maxMembers} members`);
       if (skipSpace(scan) !== 0x22) return void failSyntax(scan, 'a key in quotes');
       const keyStart = scan.at;
       if (!scanString(scan)) return undefined;
       const key = decodeString(scan.text, keyStart, scan.at);
       if (!scanColon(scan)) return undefined;
-      const value = readNode(scan, depth, key === options.opaque ? opaque : options);
+      const value = readNode(reading, depth, 'object');
       if (value === undefined) {
         scan.path.push(key);
         return undefined;
