@@ -1,0 +1,54 @@
+import { type BrokerNames, defaultPrefix, namesFor } from '@eventsieve/contract/names';
+import type { Environment } from '@eventsieve/runtime/environment';
+import { SettingsError, settingsOf } from '@eventsieve/runtime/settings';
+
+export interface QueryConfig {
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  readonly names: BrokerNames;
+  readonly bindHost: string;
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Where the bridge publishes. */
+  readonly gatewayAddress: string;
+  /** The HTTP status of a duplicate that was sent alone. */
+  readonly duplicateStatus: 200 | 409;
+  readonly maxEventsPerRequest: number;
+  readonly maxRequestBytes: number;
+  /** How long the gateway waits for a verdict; the bridge waits a little longer for the gateway. */
+  readonly storedTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly auditTimeoutMs: number;
+  readonly poolSize: number;
+  readonly drainMs: number;
+}
+
+export function readConfig(environment: Environment): QueryConfig {
+  const settings = settingsOf(environment);
+  if (settings.text('DATABASE_URL', '') === '') throw new SettingsError('DATABASE_URL is not set.');
+  const prefix = settings.text('NATS_PREFIX', defaultPrefix);
+  if (!/^[A-Za-z0-9_-]{1,32}$/.test(prefix)) {
+    throw new SettingsError(`NATS_PREFIX is "${prefix}", but must be 1 to 32 letters, digits, "-" or "_".`);
+  }
+  const maxEventsPerRequest = settings.integer('MAX_EVENTS_PER_REQUEST', 1000, { min: 1, max: 10_000 });
+  const maxEventBytes = settings.bytes('MAX_EVENT_BYTES', 512 * 1024, { min: 1024, max: 32 * 1024 ** 2 });
+  const maxRequestBytes = settings.bytes('MAX_REQUEST_BYTES', 16 * 1024 ** 2, { min: 64 * 1024, max: 256 * 1024 ** 2 });
+  return {
+    databaseUrl: settings.url('DATABASE_URL', '', ['postgres', 'postgresql']),
+    natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
+    names: namesFor(prefix),
+    bindHost: settings.text('BIND_HOST', '127.0.0.1'),
+    httpPort: settings.port('HTTP_PORT', settings.port('PORT', 8080)),
+    grpcPort: settings.port('QUERY_GRPC_PORT', 50052),
+    gatewayAddress: settings.address('GATEWAY_URL', '127.0.0.1:50051'),
+    duplicateStatus: settings.choice('DUPLICATE_STATUS', ['200', '409'], '200') === '409' ? 409 : 200,
+    maxEventsPerRequest,
+    maxRequestBytes: Math.min(maxRequestBytes, maxEventBytes * maxEventsPerRequest),
+    storedTimeoutMs: settings.durationMs('STORED_TIMEOUT', 5_000, { min: 50 }),
+    statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 30_000, { min: 500 }),
+    auditTimeoutMs: settings.durationMs('AUDIT_TIMEOUT', 120_000, { min: 1_000 }),
+    poolSize: settings.integer('QUERY_POOL_SIZE', 10, { min: 2, max: 100 }),
+    // HTTP and gRPC drain one after the other, within the whole.
+    drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.4,
+  };
+}

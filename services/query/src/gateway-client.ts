@@ -1,0 +1,58 @@
+import {
+  IngestServiceClient,
+  type PublishRequest,
+  type PublishResponse,
+} from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import {
+  HealthCheckRequest,
+  HealthCheckResponse,
+  HealthCheckResponse_ServingStatus,
+  HealthService,
+} from '@eventsieve/contract/gen/grpc/health/v1/health';
+import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
+import { credentials, Metadata } from '@grpc/grpc-js';
+
+export interface GatewayClient {
+  publish(request: PublishRequest, timeoutMs: number): Promise<PublishResponse>;
+  /** Whether the gateway says of itself that it serves. */
+  isServing(timeoutMs: number): Promise<boolean>;
+  close(): void;
+}
+
+/** Where the bridge hands events on. */
+export function connectGateway(address: string, maxMessageBytes: number): GatewayClient {
+  const client = new IngestServiceClient(address, credentials.createInsecure(), {
+    'grpc.max_send_message_length': maxMessageBytes,
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+    // The default grows to two minutes, in which a gateway that is back would not be tried.
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 1_000,
+    'grpc.enable_retries': 0,
+  });
+  const deadlineIn = (ms: number) => ({ deadline: Date.now() + ms });
+
+  return {
+    publish: (request, timeoutMs) =>
+      new Promise((resolve, reject) => {
+        client.publish(request, new Metadata(), deadlineIn(timeoutMs), (error, response) => {
+          if (error) reject(fromGrpcError(error));
+          else resolve(response);
+        });
+      }),
+    isServing: (timeoutMs) =>
+      new Promise((resolve) => {
+        client.makeUnaryRequest(
+          HealthService.check.path,
+          (request: HealthCheckRequest) => Buffer.from(HealthCheckRequest.encode(request).finish()),
+          (bytes) => HealthCheckResponse.decode(bytes),
+          { service: '' },
+          new Metadata(),
+          deadlineIn(timeoutMs),
+          (error, response) => resolve(!error && response?.status === HealthCheckResponse_ServingStatus.SERVING),
+        );
+      }),
+    close: () => client.close(),
+  };
+}

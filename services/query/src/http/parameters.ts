@@ -1,0 +1,48 @@
+import { type FieldError, invalid } from '@eventsieve/contract/errors';
+import type { FastifyRequest } from 'fastify';
+
+/**
+ * The query's parameters, each at most once, and none but the known ones: a misspelt filter that is ignored would answer
+ * another question than the one asked.
+ */
+export function readParameters<const Name extends string>(
+  request: FastifyRequest,
+  known: readonly Name[],
+): Partial<Record<Name, string>> {
+  const faults: FieldError[] = [];
+  const given = request.query as Record<string, string | string[]>;
+  for (const [field, value] of Object.entries(given)) {
+    if (!(known as readonly string[]).includes(field)) {
+      const others = known.length === 0 ? 'there are none here' : `known are ${known.join(', ')}`;
+      faults.push({ field: field.slice(0, 100), message: `is not a parameter: ${others}` });
+    } else if (typeof value !== 'string') faults.push({ field, message: 'is given more than once' });
+    else if (value === '') faults.push({ field, message: 'must not be empty' });
+  }
+  if (faults.length > 0) throw invalid(faults.slice(0, 20));
+  return given as Partial<Record<Name, string>>;
+}
+
+export function readChoice<const T extends string>(
+  field: string,
+  value: string | undefined,
+  choices: readonly T[],
+  fallback: T,
+): T {
+  if (value === undefined) return fallback;
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw invalid([{ field, message: `must be one of ${choices.join(', ')}` }]);
+  return found;
+}
+
+export function readWhole(
+  field: string,
+  value: string | undefined,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
+  if (value === undefined) return fallback;
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw invalid([{ field, message: `must be a whole number from ${min} to ${max}` }]);
+}

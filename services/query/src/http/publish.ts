@@ -1,0 +1,125 @@
+import { type FieldError, invalid } from '@eventsieve/contract/errors';
+import {
+  Outcome,
+  type PublishResponse,
+  type PublishResult,
+  WaitFor,
+} from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { FastifyInstance } from 'fastify';
+import type { GatewayClient } from '../gateway-client.js';
+import { formatInstant } from '../instant.js';
+import { readChoice, readParameters } from './parameters.js';
+import { bodyText } from './read-body.js';
+import { type BadEvent, isBad, type ReadEvent, readEvents } from './read-events.js';
+
+export interface Bridge {
+  readonly gateway: GatewayClient;
+  readonly maxEventsPerRequest: number;
+  readonly duplicateStatus: 200 | 409;
+  readonly storedTimeoutMs: number;
+}
+
+// What a call may take beyond the gateway's own wait for the broker and for the verdict.
+const marginMs = 6_000;
+const maxFaultsNamed = 20;
+
+export function servePublish(app: FastifyInstance, bridge: Bridge): void {
+  app.post('/publish', async (request, reply) => {
+    const parameters = readParameters(request, ['wait', 'allow_partial']);
+    const wait = readChoice('wait', parameters.wait, ['stored', 'broker'], 'stored');
+    const allowPartial = readChoice('allow_partial', parameters.allow_partial, ['true', 'false'], 'false') === 'true';
+
+    const { single, events } = readEvents(bodyText(request.body), bridge.maxEventsPerRequest);
+    // Of one event alone there is no part: it is taken, or the request is refused.
+    const partial = allowPartial && !single;
+    if (!partial) refuseBad(events);
+
+    const response = await publishGood(bridge, events, wait === 'stored', partial);
+    reply.code(statusOf(response, single, wait === 'stored', bridge.duplicateStatus));
+    return reply.type('application/json').send(JSON.stringify(answerOf(response)));
+  });
+}
+
+function refuseBad(events: readonly ReadEvent[]): void {
+  const faults: FieldError[] = [];
+  events.forEach((event, index) => {
+    if (isBad(event)) faults.push(...event.faults.map((fault) => ({ index, ...fault })));
+  });
+  if (faults.length > 0) throw invalid(faults.slice(0, maxFaultsNamed));
+}
+
+async function publishGood(
+  { gateway, storedTimeoutMs }: Bridge,
+  events: readonly ReadEvent[],
+  waitForStored: boolean,
+  allowPartial: boolean,
+): Promise<PublishResponse> {
+  const good = events.flatMap((event) => (isBad(event) ? [] : [event]));
+  const bad = events.length - good.length;
+  const none = { received: 0, accepted: 0, inserted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: [] };
+  const waitFor = waitForStored ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
+  const response =
+    good.length === 0 && bad > 0
+      ? none
+      : await gateway.publish({ events: good, waitFor, allowPartial }, storedTimeoutMs + marginMs);
+  if (bad === 0) return response;
+  let next = 0;
+  const results = events.flatMap((event) => {
+    const result = isBad(event) ? rejection(event) : response.results[next++];
+    return result === undefined ? [] : [result];
+  });
+  return { ...response, received: response.received + bad, rejected: response.rejected + bad, results };
+}
+
+function rejection({ topic, eventId, faults }: BadEvent): PublishResult {
+  const [fault = { field: '', message: 'is not an event' }] = faults;
+  const error = { code: 'INVALID_ARGUMENT', ...fault };
+  return { topic, eventId, outcome: Outcome.OUTCOME_REJECTED, position: 0n, firstSeenAt: undefined, error };
+}
+
+function statusOf(response: PublishResponse, single: boolean, waitForStored: boolean, duplicateStatus: number): number {
+  const { results } = response;
+  if (!waitForStored || results.some(({ outcome }) => outcome === Outcome.OUTCOME_ACCEPTED)) return 202;
+  if (!single) return 200;
+  switch (results[0]?.outcome) {
+    case Outcome.OUTCOME_STORED:
+      return 201;
+    case Outcome.OUTCOME_CONFLICT:
+      return 409;
+    case Outcome.OUTCOME_DEAD_LETTERED:
+      return 422;
+    default:
+      return duplicateStatus;
+  }
+}
+
+const outcomeNames: Readonly<Partial<Record<Outcome, string>>> = {
+  [Outcome.OUTCOME_ACCEPTED]: 'accepted',
+  [Outcome.OUTCOME_STORED]: 'stored',
+  [Outcome.OUTCOME_DUPLICATE]: 'duplicate',
+  [Outcome.OUTCOME_CONFLICT]: 'conflict',
+  [Outcome.OUTCOME_REJECTED]: 'rejected',
+  [Outcome.OUTCOME_DEAD_LETTERED]: 'dead_lettered',
+};
+
+function answerOf({ received, accepted, inserted, duplicates, conflicts, rejected, results }: PublishResponse) {
+  return {
+    received,
+    accepted,
+    inserted,
+    duplicates,
+    conflicts,
+    rejected,
+    message: `Received ${received} events, accepted ${accepted}, rejected ${duplicates} duplicates`,
+    results: results.map(({ topic, eventId, outcome, position, firstSeenAt, error }) => ({
+      topic,
+      event_id: eventId,
+      outcome: outcomeNames[outcome] ?? 'unknown',
+      ...(position === 0n ? {} : { position: position.toString() }),
+      ...(firstSeenAt === undefined ? {} : { first_seen_at: formatInstant(firstSeenAt) }),
+      ...(error === undefined
+        ? {}
+        : { error: { code: error.code.toLowerCase(), message: error.message, field: error.field } }),
+    })),
+  };
+}

@@ -1,0 +1,56 @@
+import type { Event } from '@eventsieve/contract/gen/eventsieve/v1/event';
+import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
+import { pathText } from '@eventsieve/runtime/json-text';
+import { type JsonNode, sourceOf, stringOf } from '@eventsieve/runtime/json-text-tree';
+import { parseInstant } from '../instant.js';
+import type { BadEvent } from './read-events.js';
+
+const texts = ['topic', 'event_id', 'source', 'timestamp'] as const;
+type Text = (typeof texts)[number];
+
+const isText = (key: string): key is Text => (texts as readonly string[]).includes(key);
+const loneSurrogate = /\p{Surrogate}/u;
+const timestampForm = 'must be an ISO 8601 date and time from year 1 to 9999, such as 2024-05-01T12:00:00Z';
+
+/** Finds what only JSON can get wrong. Lengths, characters and what a payload may hold are the gateway's to judge. */
+export function readEvent(text: string, { kind, members = [] }: JsonNode): Event | BadEvent {
+  const faults: { field: string; message: string }[] = [];
+  const given: Partial<Record<Text, string>> = {};
+  let timestamp: Timestamp | undefined;
+  let payloadJson: string | undefined;
+  const seen = new Set<string>();
+
+  for (const { key, value } of members) {
+    const field = pathText([key]);
+    if (seen.has(key)) {
+      faults.push({ field, message: 'is a duplicate key' });
+      continue;
+    }
+    seen.add(key);
+    if (key === 'payload') payloadJson = sourceOf(text, value);
+    else if (!isText(key)) faults.push({ field, message: 'is an unknown field' });
+    else if (value.kind !== 'string') faults.push({ field, message: `must be a string, not ${named(value.kind)}` });
+    else {
+      const content = stringOf(text, value);
+      // It would leave here as U+FFFD, and be another id.
+      if (loneSurrogate.test(content)) faults.push({ field, message: 'contains a lone surrogate' });
+      else given[key] = content;
+    }
+  }
+
+  if (kind !== 'object') faults.push({ field: '', message: `must be an object, not ${named(kind)}` });
+  else {
+    for (const key of texts) if (!seen.has(key)) faults.push({ field: key, message: 'is missing' });
+    if (given.timestamp !== undefined) {
+      timestamp = parseInstant(given.timestamp);
+      if (timestamp === undefined) faults.push({ field: 'timestamp', message: timestampForm });
+    }
+  }
+  const { topic = '', event_id: eventId = '', source = '' } = given;
+  if (faults.length > 0) return { faults, topic, eventId };
+  return { topic, eventId, source, timestamp, payloadJson: payloadJson ?? '{}' };
+}
+
+function named(kind: JsonNode['kind']): string {
+  return kind === 'null' ? 'null' : `${kind === 'object' || kind === 'array' ? 'an' : 'a'} ${kind}`;
+}

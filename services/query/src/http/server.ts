@@ -1,0 +1,106 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import type { Logger } from '@eventsieve/runtime/logger';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { failureBody, httpFailure } from './errors.js';
+import { takeJsonBodies } from './read-body.js';
+
+export interface HttpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxRequestBytes: number;
+  readonly drainMs: number;
+  readonly logger: Logger;
+  /** Adds the routes. */
+  readonly serve: (app: FastifyInstance) => void;
+}
+
+export interface RunningHttpServer {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
+  const { host, port, drainMs } = options;
+  const app = createApp(options);
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw new Error(`cannot listen on ${host}:${port} (HTTP_PORT): ${(error as Error).message}`);
+  }
+  const bound = app.server.address();
+  return {
+    address: `http://${host}:${typeof bound === 'object' && bound ? bound.port : port}`,
+    async stop() {
+      const hard = setTimeout(() => app.server.closeAllConnections(), drainMs);
+      await app.close();
+      clearTimeout(hard);
+    },
+  };
+}
+
+export function createApp({ maxRequestBytes, logger, serve }: Omit<HttpServerOptions, 'host' | 'port' | 'drainMs'>) {
+  const fail = (error: unknown, where: string, reply: FastifyReply) => {
+    const { status, retryAfterSeconds, body } = httpFailure(error, logger, where);
+    if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+    return reply.code(status).type('application/json').send(body);
+  };
+  const app = Fastify({
+    logger: false,
+    bodyLimit: maxRequestBytes,
+    // A topic and an id of 255 characters each, at 4 bytes a character and 3 letters a byte.
+    routerOptions: { maxParamLength: 4096 },
+    requestTimeout: 60_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    trustProxy: false,
+    frameworkErrors: (error, request, reply) => void fail(error, request.url, reply),
+    clientErrorHandler: (error, socket) => {
+      if (!socket.writable) return void socket.destroy();
+      const code = (error as NodeJS.ErrnoException).code;
+      const [status, message] =
+        code === 'HPE_HEADER_OVERFLOW'
+          ? ['431 Request Header Fields Too Large', 'the headers are too large']
+          : ['400 Bad Request', 'the request is not HTTP'];
+      const body = failureBody(new EventsieveError('INVALID_ARGUMENT', message));
+      socket.end(
+        `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
+    },
+  });
+  takeJsonBodies(app, maxRequestBytes);
+  app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
+  app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
+  // Before a body is read: a path that does not exist must not complain of the body's type.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw new EventsieveError('NOT_FOUND', 'there is nothing here');
+  });
+  refuseOtherMethods(app, serve);
+  return app;
+}
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** A known path with another method is 405, and says which methods it has. */
+function refuseOtherMethods(app: FastifyInstance, serve: (app: FastifyInstance) => void): void {
+  const served = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const known = served.get(url) ?? new Set();
+    for (const each of [method].flat()) known.add(each);
+    served.set(url, known);
+  });
+  serve(app);
+  for (const [url, known] of [...served]) {
+    const allow = [...known].join(', ');
+    const others = methods.filter((method) => !known.has(method));
+    app.route({
+      url,
+      method: others,
+      onRequest: async (_, reply) => {
+        reply.header('allow', allow);
+        throw new EventsieveError('METHOD_NOT_ALLOWED', `only ${allow} can be asked here`);
+      },
+      handler: () => undefined,
+    });
+  }
+}

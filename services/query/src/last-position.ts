@@ -1,0 +1,86 @@
+import type { BrokerNames } from '@eventsieve/contract/names';
+import type { BrokerLink } from '@eventsieve/runtime/broker-link';
+import { streamInfo } from '@eventsieve/runtime/stream';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { shareNext } from './share-next.js';
+
+/** What the stream holds, in its own sequences. */
+export interface StreamReading {
+  /** The stream's birth date as the broker spells it: an epoch holds for one stream only. */
+  readonly created: string;
+  readonly firstSequence: bigint;
+  readonly lastSequence: bigint;
+  readonly messages: bigint;
+  /** Sequences between the first and the last that are gone. */
+  readonly deleted: bigint;
+}
+
+/** Asked and answered; or nobody could be asked; or there is no such stream. */
+export type BrokerAnswer = StreamReading | 'away' | 'no-stream';
+
+export interface LastPosition {
+  /** As the broker says it at some moment after this call. */
+  read(): Promise<BrokerAnswer>;
+  /** The last answer that was a reading, for as long as none is newer. */
+  lastReading(): StreamReading | undefined;
+  manager(): Promise<JetStreamManager | undefined>;
+}
+
+export interface LastPositionOptions {
+  readonly link: BrokerLink;
+  readonly names: BrokerNames;
+  readonly timeoutMs: number;
+}
+
+export function readsLastPosition({ link, names, timeoutMs }: LastPositionOptions): LastPosition {
+  let of: NatsConnection | undefined;
+  let cached: Promise<JetStreamManager> | undefined;
+  let last: StreamReading | undefined;
+
+  async function manager(): Promise<JetStreamManager | undefined> {
+    const connection = link.connection();
+    if (connection === undefined) return undefined;
+    if (cached === undefined || of !== connection) {
+      of = connection;
+      cached = jetstreamManager(connection, { checkAPI: false, timeout: timeoutMs });
+    }
+    return cached;
+  }
+
+  async function ask(): Promise<BrokerAnswer> {
+    try {
+      const jsm = await manager();
+      if (jsm === undefined) return 'away';
+      const info = await streamInfo(jsm, names);
+      if (info === undefined) return 'no-stream';
+      last = {
+        created: info.created,
+        firstSequence: BigInt(info.state.first_seq),
+        lastSequence: BigInt(info.state.last_seq),
+        messages: BigInt(info.state.messages),
+        deleted: BigInt(info.state.num_deleted ?? 0),
+      };
+      return last;
+    } catch {
+      // Timed out, no JetStream, a connection that went meanwhile: nothing was learned.
+      return 'away';
+    }
+  }
+
+  return { read: shareNext(ask), lastReading: () => last, manager };
+}
+
+/** The epoch in force and the watermark, as one snapshot shows them. */
+export interface Bearings {
+  readonly base: bigint;
+  readonly streamCreated: string | undefined;
+  readonly watermark: bigint;
+  /** The highest position that some worker saw given out. */
+  readonly known: bigint;
+}
+
+/** The position of the stream's last message, unless its epoch is not open yet or the broker has gone back. */
+export function lastPositionOf(reading: StreamReading, bearings: Bearings): bigint | undefined {
+  return reading.created === bearings.streamCreated ? bearings.base + reading.lastSequence : undefined;
+}

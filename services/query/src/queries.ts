@@ -1,0 +1,13 @@
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { LastPosition } from './last-position.js';
+import type { Database } from './sql/database.js';
+
+/** What the RPCs need. Both doors, gRPC and HTTP, call the same functions with it. */
+export interface Queries {
+  readonly database: Database;
+  /** Of its own connections: an audit reads every row, and nobody waits behind it. */
+  readonly auditDatabase: Database;
+  readonly drizzle: NodePgDatabase;
+  readonly lastPosition: LastPosition;
+  readonly startedAtMs: number;
+}

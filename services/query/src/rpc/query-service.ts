@@ -1,0 +1,39 @@
+import type { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { type GrpcService, tolerant, unary } from '@eventsieve/runtime/grpc-server';
+import type { Logger } from '@eventsieve/runtime/logger';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import type { Queries } from '../queries.js';
+import { databaseError } from '../sql/database.js';
+import { getStats } from './get-stats.js';
+import { listEvents } from './list-events.js';
+import { resetStats } from './reset-stats.js';
+
+export const queryServiceName = 'eventsieve.v1.QueryService';
+
+/** Every RPC of the service, each bound to its function. */
+export function queryService(queries: Queries, definition: typeof QueryServiceService, logger: Logger): GrpcService {
+  function bound<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    answer: (queries: Queries, request: Request) => Promise<Response>,
+  ) {
+    const handler = unary<Request, Response>(
+      (request) =>
+        answer(queries, request).catch((error: unknown) => {
+          throw databaseError(error);
+        }),
+      logger,
+    );
+    return { definition: tolerant(method), handler };
+  }
+
+  const methods = {
+    listEvents: bound(definition.listEvents, listEvents),
+    getStats: bound(definition.getStats, getStats),
+    resetStats: bound(definition.resetStats, resetStats),
+  };
+  const each = Object.entries(methods);
+  return {
+    definition: Object.fromEntries(each.map(([name, method]) => [name, method.definition])),
+    implementation: Object.fromEntries(each.map(([name, method]) => [name, method.handler])),
+  } as GrpcService;
+}

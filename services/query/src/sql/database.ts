@@ -1,0 +1,69 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import type { Pool, QueryResultRow } from 'pg';
+
+/** Something that runs a statement: the pool, or one connection of it within a transaction. */
+export interface Statements {
+  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+export interface Database extends Statements {
+  /** Every statement in `work` sees the same moment. */
+  inSnapshot<T>(work: (snapshot: Statements) => Promise<T>): Promise<T>;
+  inTransaction<T>(work: (transaction: Statements) => Promise<T>): Promise<T>;
+}
+
+export function databaseOf(pool: Pool): Database {
+  async function between<T>(begin: string, work: (statements: Statements) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let broken = true;
+    try {
+      await client.query(begin);
+      const result = await work({
+        query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+          (await client.query<Row>(text, [...values])).rows,
+      });
+      await client.query('commit');
+      broken = false;
+      return result;
+    } catch (error) {
+      broken = await client.query('rollback').then(
+        () => false,
+        () => true,
+      );
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  return {
+    query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+      (await pool.query<Row>(text, [...values])).rows,
+    inSnapshot: (work) => between('begin isolation level repeatable read read only', work),
+    inTransaction: (work) => between('begin', work),
+  };
+}
+
+const retryAfterMs = 1_000;
+
+// Classes of SQLSTATE: connection, transaction rollback, resources, operator intervention.
+const passing = /^(?:08|40|53|57)/;
+const passingOfSockets = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+// What pg says without a code.
+const passingWords = /timeout|Connection terminated|not queryable|connection is closed/i;
+
+/** A database that is away, full or too slow is worth another try; everything else stays what it is. */
+export function databaseError(error: unknown): unknown {
+  // Drizzle wraps what pg throws.
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (inner instanceof EventsieveError || !(inner instanceof Error)) return error;
+  const code = (inner as { code?: unknown }).code;
+  const away =
+    typeof code === 'string' ? passing.test(code) || passingOfSockets.has(code) : passingWords.test(inner.message);
+  if (!away) return error;
+  return new EventsieveError('UNAVAILABLE', 'the database cannot answer at the moment', {
+    retryAfterMs,
+    reason: 'DATABASE_UNAVAILABLE',
+    cause: inner,
+  });
+}

@@ -1,0 +1,90 @@
+import { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { openBrokerLink } from '@eventsieve/runtime/broker-link';
+import { createHealth } from '@eventsieve/runtime/grpc-health';
+import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
+import { startGrpcServer } from '@eventsieve/runtime/grpc-server';
+import type { StartPart } from '@eventsieve/runtime/lifecycle';
+import { createPool } from '@eventsieve/store/pool';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { readConfig } from './config.js';
+import { connectGateway } from './gateway-client.js';
+import { serveEvents } from './http/events.js';
+import { servePublish } from './http/publish.js';
+import { serveReset } from './http/reset.js';
+import { startHttpServer } from './http/server.js';
+import { serveStats } from './http/stats.js';
+import { readsLastPosition } from './last-position.js';
+import type { Queries } from './queries.js';
+import { queryService, queryServiceName } from './rpc/query-service.js';
+import { databaseOf } from './sql/database.js';
+import { watchPostgres } from './watch-postgres.js';
+
+// A question is small, whatever its answer.
+const maxQuestionBytes = 1024 ** 2;
+const brokerTimeoutMs = 1_000;
+const auditConnections = 2;
+
+export const startQuery: StartPart = async (environment, logger) => {
+  const config = readConfig(environment);
+  const startedAtMs = Date.now();
+  const openPool = (name: string, max: number, statementTimeoutMs: number) =>
+    createPool({
+      url: config.databaseUrl,
+      name,
+      max,
+      statementTimeoutMs,
+      onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
+    });
+  const pool = openPool('eventsieve-query', config.poolSize, config.statementTimeoutMs);
+  const auditPool = openPool('eventsieve-query-audit', auditConnections, config.auditTimeoutMs);
+  const link = openBrokerLink({ url: config.natsUrl, name: 'eventsieve-query', logger });
+  const gateway = connectGateway(config.gatewayAddress, config.maxRequestBytes * 2);
+  const queries: Queries = {
+    database: databaseOf(pool),
+    auditDatabase: databaseOf(auditPool),
+    drizzle: drizzle(pool),
+    lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
+    startedAtMs,
+  };
+  const health = createHealth([queryServiceName]);
+  const postgres = watchPostgres(queries.database, (answers) => health.set(answers));
+
+  const grpc = await startGrpcServer({
+    host: config.bindHost,
+    port: config.grpcPort,
+    portVariable: 'QUERY_GRPC_PORT',
+    maxReceiveBytes: maxQuestionBytes,
+    drainMs: config.drainMs,
+    services: [
+      queryService(queries, QueryServiceService, logger),
+      health.service,
+      ...reflectionServices([queryServiceName, 'grpc.health.v1.Health']),
+    ],
+  });
+  const http = await startHttpServer({
+    host: config.bindHost,
+    port: config.httpPort,
+    maxRequestBytes: config.maxRequestBytes,
+    drainMs: config.drainMs,
+    logger,
+    serve(app) {
+      servePublish(app, { gateway, ...config });
+      serveEvents(app, queries);
+      serveStats(app, queries);
+      serveReset(app, queries);
+    },
+  });
+
+  return {
+    addresses: { grpc: grpc.address, http: http.address },
+    async stop() {
+      postgres.stop();
+      health.set(false);
+      await http.stop();
+      await grpc.stop();
+      gateway.close();
+      await Promise.all([pool.end(), auditPool.end()]);
+      await link.close();
+    },
+  };
+};
