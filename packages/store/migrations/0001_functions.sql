@@ -35,10 +35,11 @@ returns table (epoch integer, base bigint, stream_created text, replay_until big
 #variable_conflict use_column
 declare
   present integer;
+  old_base bigint;
   new_base bigint;
 begin
   perform pg_advisory_xact_lock(epoch_lock_key());
-  present := coalesce((select max(e.epoch) from epochs e), 0);
+  select coalesce(max(e.epoch), 0), coalesce(max(e.base), 0) into present, old_base from epochs e;
   if present = expected then
     new_base := greatest(
       (select greatest(w.position, w.known) from watermark w),
@@ -52,7 +53,8 @@ begin
     insert into epochs (epoch, base, stream_created, replay_until, reason)
     values (
       expected + 1, new_base, created,
-      case when expected = 0 then 0 else new_base + last_sequence end,
+      -- Sequences up to the stream's last, or up to the highest that the epoch before has stored, may come again.
+      case when expected = 0 then 0 else new_base + greatest(last_sequence, new_base - old_base) end,
       why
     );
   end if;

@@ -10,6 +10,7 @@ import {
   openEpoch,
   readWatermark,
   rowExists,
+  type Watermark,
   withAlignLock,
 } from './sql/epochs.js';
 
@@ -33,12 +34,16 @@ export interface AlignDeps {
 export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
   const { jsm, pool, names, logger } = deps;
   return await withAlignLock(pool, async () => {
-    const info = await ensureStream(jsm, names, deps.streamLimits);
+    // What is known first, the broker second: other workers go on meanwhile, and read the other way round their progress
+    // would look like a broker that went back.
     let epoch = await currentEpoch(pool);
+    const mark = await readWatermark(pool);
+    const highest = await highestRow(pool);
+    const info = await ensureStream(jsm, names, deps.streamLimits);
     const reason =
       epoch !== undefined && epoch.epoch === deps.wentBackIn
         ? 'a message showed that the broker went back'
-        : await whyNewEpoch(pool, jsm, info, epoch);
+        : await whyNewEpoch(deps, info, epoch, mark, highest);
     if (reason !== undefined) {
       epoch = await openEpoch(pool, epoch?.epoch ?? 0, info.created, BigInt(info.state.last_seq), reason);
       logger.warn({ epoch: epoch.epoch, base: epoch.base.toString(), reason }, 'new epoch');
@@ -51,15 +56,14 @@ export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
 }
 
 async function whyNewEpoch(
-  pool: Pool,
-  jsm: JetStreamManager,
+  { pool, jsm }: AlignDeps,
   info: StreamInfo,
   epoch: Epoch | undefined,
+  mark: Watermark,
+  highest: bigint,
 ): Promise<string | undefined> {
   if (epoch === undefined) return 'first start';
   if (epoch.streamCreated !== info.created) return 'the stream was made anew';
-  const mark = await readWatermark(pool);
-  const highest = await highestRow(pool);
   const known = greatest(mark.position, mark.known, highest);
   if (epoch.base + BigInt(info.state.last_seq) < known) return 'the last sequence of the stream went back';
 

@@ -29,7 +29,8 @@ export function structToJson(bytes: Uint8Array, maxDepth: number): string {
 function structText(bytes: Uint8Array, path: string, depthLeft: number): string {
   if (depthLeft === 0) throw new PayloadFault(path, 'is nested too deeply');
   const reader = new BinaryReader(bytes);
-  let text = '{';
+  const members: [key: string, text: string][] = [];
+  let sorted = true;
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
     if (field !== structFields || type !== WireType.LengthDelimited) {
@@ -38,8 +39,15 @@ function structText(bytes: Uint8Array, path: string, depthLeft: number): string 
     }
     const [key, encoded] = readEntry(reader.bytes(), path);
     const at = path === '' ? key : `${path}.${key}`;
-    text += `${text.length === 1 ? '' : ','}${JSON.stringify(key)}:${valueText(encoded, at, depthLeft - 1)}`;
+    const previous = members.at(-1);
+    if (previous !== undefined && previous[0] > key) sorted = false;
+    members.push([key, valueText(encoded, at, depthLeft - 1)]);
   }
+  // A map has no order on the wire, and some clients shuffle it at each sending: sorted, a repeat is the same text, and
+  // the broker's window recognises it.
+  if (!sorted) members.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  let text = '{';
+  for (const [key, value] of members) text += `${text.length === 1 ? '' : ','}${JSON.stringify(key)}:${value}`;
   return `${text}}`;
 }
 

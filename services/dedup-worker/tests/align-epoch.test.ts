@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { type BrokerNames, durableOf, namesFor } from '@eventsieve/contract/names';
+import type { StreamLimits } from '@eventsieve/runtime/stream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { createDatabase, type TestDatabase } from '../../../tests/support/database.js';
+import { type AlignDeps, alignEpoch, microsecondsOf } from '../src/align-epoch.js';
+import { ensurePartitions } from '../src/partitions.js';
+import { advanceWatermark } from '../src/sql/epochs.js';
+import { storeBatch } from '../src/store-batch.js';
+import { copyAt } from './deliveries.js';
+
+const streamLimits: StreamLimits = { maxBytes: 64 * 1024 ** 2, maxMessages: 0, dedupWindowMs: 120_000, replicas: 1 };
+let database: TestDatabase;
+let connection: NatsConnection;
+let jsm: JetStreamManager;
+let names: BrokerNames;
+
+beforeAll(async () => {
+  connection = await connect({ servers: inject('natsUrl') });
+  jsm = await jetstreamManager(connection);
+});
+afterAll(() => connection.close());
+
+beforeEach(async () => {
+  database = await createDatabase();
+  names = namesFor(`a${randomBytes(4).toString('hex')}`);
+  return async () => {
+    await jsm.streams.delete(names.stream).catch(() => undefined);
+    await database.drop();
+  };
+});
+
+const align = (changes: Partial<AlignDeps> = {}) =>
+  alignEpoch({
+    jsm,
+    pool: database.pool,
+    names,
+    streamLimits,
+    ackWaitMs: 10_000,
+    maxAckPending: 1000,
+    logger: pino({ level: 'silent' }),
+    wentBackIn: undefined,
+    ...changes,
+  });
+
+async function send(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await jetstream(connection).publish(`${names.eventSubjectPrefix}t`, `${i}`);
+}
+
+/** Stores rows under the positions and timestamps of the messages that the stream holds, as a worker would. */
+async function storeStream(epoch: number, base: bigint): Promise<void> {
+  const { state } = await jsm.streams.info(names.stream);
+  const copies = [];
+  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+    const message = await jsm.streams.getMessage(names.stream, { seq });
+    if (message === null) continue;
+    const position = Number(base) + seq;
+    copies.push(copyAt({ position, eventId: `e${position}`, receivedAtUs: microsecondsOf(message.timestamp) }));
+  }
+  await ensurePartitions(
+    database.pool,
+    copies.map(({ receivedAtUs }) => receivedAtUs),
+  );
+  await storeBatch(database.pool, epoch, 0, copies);
+}
+
+test('the first start makes the stream, the first epoch and its consumer, which never gives a message up', async () => {
+  expect(await align()).toMatchObject({ epoch: 1, base: 0n });
+  const { config } = await jsm.consumers.info(names.stream, durableOf(names, 1));
+  expect(config).toMatchObject({
+    ack_policy: 'explicit',
+    max_deliver: -1,
+    ack_wait: 10_000_000_000,
+    max_ack_pending: 1000,
+  });
+  expect(await align({ ackWaitMs: 5_000 })).toMatchObject({ epoch: 1 });
+  expect((await jsm.consumers.info(names.stream, durableOf(names, 1))).config.ack_wait).toBe(5_000_000_000);
+});
+
+test('several workers that start at once agree on one epoch', async () => {
+  const epochs = await Promise.all([1, 2, 3, 4].map(() => align()));
+  expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 1, 1, 1]);
+});
+
+test('the progress of another worker during an alignment is not taken for a broker that went back', async () => {
+  await align();
+  await send(3);
+  // While this worker reads the stream, another one stores and reports what came later.
+  const slow = {
+    ...jsm,
+    consumers: jsm.consumers,
+    streams: Object.assign(Object.create(jsm.streams), {
+      info: async (name: string) => {
+        const info = await jsm.streams.info(name);
+        await send(2);
+        await storeStream(1, 0n);
+        await advanceWatermark(database.pool, 1, 5n, 5n);
+        return info;
+      },
+    }),
+  } as JetStreamManager;
+  expect(await align({ jsm: slow })).toMatchObject({ epoch: 1 });
+});
+
+test('a stream made anew opens an epoch above everything known, with a consumer of its own', async () => {
+  await align();
+  await send(4);
+  await storeStream(1, 0n);
+  await advanceWatermark(database.pool, 1, 4n, 7n);
+  await jsm.streams.delete(names.stream);
+  expect(await align()).toMatchObject({ epoch: 2, base: 7n });
+  const consumers = await jsm.consumers.list(names.stream).next();
+  expect(consumers.map(({ name }) => name)).toEqual([durableOf(names, 2)]);
+});
+
+/** Makes the stream look as if it were the one of the epoch: what an older copy of the store does. */
+async function disguise(): Promise<void> {
+  const { created } = await jsm.streams.info(names.stream);
+  await database.pool.query('update epochs set stream_created = $1', [created]);
+}
+
+test('a last sequence below what is known opens an epoch', async () => {
+  await align();
+  await send(4);
+  await storeStream(1, 0n);
+  await jsm.streams.delete(names.stream);
+  await align();
+  await database.pool.query('delete from epochs where epoch > 1');
+  await disguise();
+  await send(2);
+  expect(await align()).toMatchObject({ epoch: 2, base: 4n });
+});
+
+test('a sequence given out again is found also after the stream has grown beyond what was known', async () => {
+  await align();
+  await send(4);
+  await storeStream(1, 0n);
+  await jsm.streams.delete(names.stream);
+  await align();
+  await database.pool.query('delete from epochs where epoch > 1');
+  await disguise();
+  await send(9);
+  expect(await align()).toMatchObject({ epoch: 2, base: 4n });
+});
+
+test('messages that are stored already are purged, and only those', async () => {
+  await align();
+  await send(5);
+  await storeStream(1, 0n);
+  await advanceWatermark(database.pool, 1, 3n, 5n);
+  expect(await align()).toMatchObject({ epoch: 1 });
+  const { state } = await jsm.streams.info(names.stream);
+  expect([state.first_seq, state.messages]).toEqual([4, 2]);
+});
+
+test('a message that showed a broker gone back opens an epoch once, not again for a worker that comes late', async () => {
+  await align();
+  expect(await align({ wentBackIn: 1 })).toMatchObject({ epoch: 2 });
+  expect(await align({ wentBackIn: 1 })).toMatchObject({ epoch: 2 });
+});
+
+test.each([
+  ['2026-11-21T03:04:21.97Z', 1_795_230_261_970_000n],
+  ['2026-11-21T03:04:21.970049123Z', 1_795_230_261_970_049n],
+  ['2026-11-21T03:04:21Z', 1_795_230_261_000_000n],
+])('%s is cut to microseconds', (text, us) => {
+  expect(microsecondsOf(text)).toBe(us);
+});

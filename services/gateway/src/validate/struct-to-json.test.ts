@@ -1,0 +1,71 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { Struct } from '@eventsieve/contract/gen/google/protobuf/struct';
+import { expect, test } from 'vitest';
+import { PayloadFault, structToJson } from './struct-to-json.js';
+
+const encode = (value: object) => Struct.encode(Struct.wrap(value as Record<string, unknown>)).finish();
+
+/** A Struct with one member, whose Value is given encoded. */
+function structWith(key: Uint8Array, value: Uint8Array): Uint8Array {
+  const entry = new BinaryWriter().uint32(10).bytes(key).uint32(18).bytes(value).finish();
+  return new BinaryWriter().uint32(10).bytes(entry).finish();
+}
+const stringValue = (bytes: Uint8Array) => new BinaryWriter().uint32(26).bytes(bytes).finish();
+const numberValue = (number: number) => new BinaryWriter().uint32(17).double(number).finish();
+
+function faultOf(bytes: Uint8Array, maxDepth = 64): { path: string; message: string } {
+  try {
+    structToJson(bytes, maxDepth);
+  } catch (error) {
+    if (error instanceof PayloadFault) return { path: error.path, message: error.message };
+    throw error;
+  }
+  throw new Error('no fault was found');
+}
+
+test.each([
+  {},
+  { a: null, b: true, c: false, d: 'text', e: 1.5, f: -0.25 },
+  { list: [1, 'two', null, [true, {}], { deep: [] }], nested: { more: { most: 'x' } } },
+  { 'key "quoted"\n': 'é 😀 \u2028 \\ \u0007' },
+  { big: 1e300, small: 5e-324, integer: 9_007_199_254_740_991 },
+])('%j comes out as the same JSON', (value) => {
+  expect(JSON.parse(structToJson(encode(value), 64))).toEqual(value);
+});
+
+test('members in another order give the same text', () => {
+  expect(structToJson(encode({ b: 1, a: { d: 1, c: 2 } }), 64)).toBe(
+    structToJson(encode({ a: { c: 2, d: 1 }, b: 1 }), 64),
+  );
+});
+
+test('a __proto__ key is found, at any depth', () => {
+  expect(faultOf(structWith(Buffer.from('__proto__'), numberValue(1)))).toEqual({
+    path: '',
+    message: 'must not have a key "__proto__"',
+  });
+  const inner = structWith(Buffer.from('__proto__'), numberValue(1));
+  const asValue = new BinaryWriter().uint32(42).bytes(inner).finish();
+  expect(faultOf(structWith(Buffer.from('a'), asValue)).path).toBe('a');
+});
+
+test('NaN and the infinities are refused with their path', () => {
+  for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    expect(faultOf(structWith(Buffer.from('price'), numberValue(number))).path).toBe('price');
+  }
+});
+
+test('broken UTF-8 and NUL are refused in keys and strings', () => {
+  const broken = Buffer.from([0xff, 0xfe]);
+  expect(faultOf(structWith(Buffer.from('a'), stringValue(broken)))).toMatchObject({ path: 'a' });
+  expect(faultOf(structWith(broken, numberValue(1)))).toMatchObject({ path: '' });
+  expect(faultOf(structWith(Buffer.from('a'), stringValue(Buffer.from('x\0y'))))).toMatchObject({ path: 'a' });
+  expect(faultOf(structWith(Buffer.from('a\0'), numberValue(1)))).toMatchObject({ path: '' });
+});
+
+test('nesting is bounded', () => {
+  const nested = (levels: number): object => (levels === 1 ? {} : { a: nested(levels - 1) });
+  expect(structToJson(encode(nested(10)), 10)).toContain('{}');
+  expect(faultOf(encode(nested(11)), 10).message).toContain('nested');
+  expect(faultOf(encode({ a: [[[[]]]] }), 4).path).toBe('a[0][0][0]');
+});

@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
+import { freePort } from '@eventsieve/embedded/free-port';
+import { clusterName } from '@eventsieve/embedded/postgres-leftovers';
+
+export const root = fileURLToPath(new URL('../../', import.meta.url));
+export const realLauncher = 'embedded/dist/start.js';
+export const stubLauncher = 'tests/launcher/launch-stubs.mjs';
+
+export interface Scratch {
+  dataDir: string;
+  environment: Record<string, string>;
+  remove(): void;
+}
+
+export interface User {
+  uid: number;
+  gid: number;
+}
+
+/** A data folder and ports of its own; nats-server is looked for once, not in every start. */
+export async function scratch(owner?: User): Promise<Scratch> {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'eventsieve-launcher-')));
+  if (owner) chownSync(folder, owner.uid, owner.gid);
+  const dataDir = join(folder, 'data');
+  const names = ['HTTP_PORT', 'GATEWAY_GRPC_PORT', 'QUERY_GRPC_PORT', 'EMBEDDED_PG_PORT', 'EMBEDDED_NATS_PORT'];
+  const environment: Record<string, string> = { DATA_DIR: dataDir, NATS_SERVER: (await findNatsServer()).path };
+  for (const name of names) environment[name] = String(await freePort());
+  return { dataDir, environment, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+export interface Launcher {
+  process: ChildProcess;
+  pid: number;
+  output(): string;
+  /** the first line, also of the past, that matches and comes after the ones returned before */
+  line(pattern: RegExp, budgetMs?: number): Promise<string>;
+  ended(budgetMs?: number): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+export interface StartOptions {
+  entry?: string;
+  environment: Record<string, string>;
+  user?: User;
+  cwd?: string;
+  clone?: string;
+}
+
+export function startLauncher({ entry = realLauncher, environment, user, cwd = tmpdir(), clone = root }: StartOptions) {
+  const child = spawn(process.execPath, [join(clone, entry)], {
+    cwd,
+    ...user,
+    env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (text) => {
+      lines.push(text);
+      wake();
+    });
+  }
+  child.on('close', wake);
+  let next = 0;
+  const launcher: Launcher = {
+    process: child,
+    pid: child.pid ?? 0,
+    output: () => lines.join('\n'),
+    async line(pattern, budgetMs = 30_000) {
+      const deadline = Date.now() + budgetMs;
+      for (;;) {
+        const index = lines.findIndex((text, i) => i >= next && pattern.test(text));
+        if (index >= 0) {
+          next = index + 1;
+          return lines[index] as string;
+        }
+        if (Date.now() > deadline) throw new Error(`no line ${pattern} within ${budgetMs} ms:\n${lines.join('\n')}`);
+        const more = new Promise<void>((resolve) => waiting.push(resolve));
+        await Promise.race([more, delay(Math.max(1, deadline - Date.now()))]);
+        waiting = [];
+      }
+    },
+    async ended(budgetMs = 10_000) {
+      if (child.exitCode === null && child.signalCode === null) {
+        const late = delay(budgetMs).then(() => {
+          throw new Error(`still runs after ${budgetMs} ms:\n${lines.join('\n')}`);
+        });
+        await Promise.race([once(child, 'exit'), late]);
+      }
+      return { code: child.exitCode, signal: child.signalCode };
+    },
+  };
+  return launcher;
+}
+
+/** Everything that belongs to a data folder: by its command, its environment or its title. */
+export function processesOf(dataDir: string): { pid: number; command: string }[] {
+  const found: { pid: number; command: string }[] = [];
+  const title = `postgres: ${clusterName(join(dataDir, 'postgres'))}:`;
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const command = read(`/proc/${name}/cmdline`).replaceAll('\0', ' ');
+    const environment = read(`/proc/${name}/environ`).split('\0');
+    const ours = command.includes(dataDir) || command.startsWith(title) || environment.includes(`DATA_DIR=${dataDir}`);
+    if (ours && command !== '') found.push({ pid: Number(name), command });
+  }
+  return found;
+}
+
+export function pidOf(dataDir: string, pattern: RegExp): number {
+  const found = processesOf(dataDir).filter(({ command }) => pattern.test(command));
+  if (found.length !== 1) throw new Error(`${found.length} processes match ${pattern}`);
+  return found[0]?.pid as number;
+}
+
+/** How long it took until nothing of it was left. */
+export async function gone(dataDir: string, budgetMs: number): Promise<number> {
+  const started = Date.now();
+  for (;;) {
+    const left = processesOf(dataDir);
+    const took = Date.now() - started;
+    if (left.length === 0) return took;
+    if (took > budgetMs)
+      throw new Error(`left after ${took} ms: ${left.map((p) => `${p.pid} ${p.command}`).join('; ')}`);
+    await delay(25);
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,75 @@
+import { expect } from 'vitest';
+import type { TestDatabase } from './database.js';
+import type { Answered, Planned } from './publishers.js';
+import type { System } from './system.js';
+import { waitUntil } from './wait-until.js';
+
+/** Waits until everything that the broker took is stored: the watermark has reached its last sequence. */
+export async function drained(system: Pick<System, 'database'>, expectedKnown = 0, timeoutMs = 30_000): Promise<void> {
+  await waitUntil(
+    'everything is stored',
+    () => system.database.value<boolean>('select position >= known and known >= $1 from watermark', [expectedKnown]),
+    { timeoutMs },
+  );
+}
+
+export interface Totals {
+  readonly unique: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly dead: number;
+}
+
+/** The counters, after holding them against the rows: every position up to the watermark has exactly one row. */
+export async function auditedTotals(database: TestDatabase): Promise<Totals> {
+  const { rows } = await database.pool.query<Record<string, number>>(`
+    with found as (
+      select position from event_keys union all select position from refused union all select position from tallies
+      union all select position from dead_letters union all select position from replays
+    )
+    select (select sum(unique_count)::int from topic_counters) as unique,
+           (select sum(duplicate_count)::int from topic_counters) as duplicates,
+           (select sum(conflict_count)::int from topic_counters) as conflicts,
+           (select sum(dead_letter_count)::int from topic_counters) as dead,
+           (select sum(unique_count)::int from minute_counters) as minute_unique,
+           (select sum(duplicate_count)::int from minute_counters) as minute_duplicates,
+           (select count(*)::int from event_keys) as keys,
+           (select count(*)::int from events) as events,
+           (select count(*)::int from refused) + (select coalesce(sum(copies), 0)::int from tallies) as repeat_rows,
+           (select count(*)::int from refused where conflict) as conflict_rows,
+           (select count(*)::int from dead_letters) as dead_rows,
+           (select count(*)::int from found) as positions,
+           (select count(distinct position)::int from found) as distinct_positions,
+           (select count(*)::int from events e join event_keys k using (topic, event_id, position)) as matching`);
+  const row = rows[0];
+  if (row === undefined) throw new Error('no totals');
+  expect(row).toMatchObject({
+    keys: row.unique,
+    events: row.unique,
+    matching: row.unique,
+    minute_unique: row.unique,
+    repeat_rows: row.duplicates,
+    minute_duplicates: row.duplicates,
+    conflict_rows: row.conflicts,
+    dead_rows: row.dead,
+    distinct_positions: row.positions,
+  });
+  return row as unknown as Totals;
+}
+
+/** P1: whatever was answered is stored, and with the content of one of its copies. */
+export async function expectAllStored(
+  database: TestDatabase,
+  answered: readonly (Planned | Answered)[],
+): Promise<void> {
+  const { rows } = await database.pool.query<{ topic: string; event_id: string; payload: string }>(
+    'select topic, event_id, payload::text from events',
+  );
+  const stored = new Map(rows.map((row) => [`${row.topic}/${row.event_id}`, row.payload]));
+  expect(stored.size).toBe(rows.length);
+  const missing = answered.filter(({ topic, eventId }) => !stored.has(`${topic}/${eventId}`));
+  expect(missing.slice(0, 5)).toEqual([]);
+  for (const { topic, eventId, payload } of answered) {
+    expect(JSON.parse(stored.get(`${topic}/${eventId}`) ?? 'null')).toEqual(JSON.parse(payload));
+  }
+}

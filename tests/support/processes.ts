@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface ServiceProcess {
+  readonly addresses: Readonly<Record<string, string>>;
+  readonly child: ChildProcess;
+  /** Everything it printed. */
+  output(): string;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** A service as it is shipped: its build, in a process of its own. */
+export async function startService(
+  service: 'gateway' | 'dedup-worker' | 'query',
+  environment: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [`${root}services/${service}/dist/main.js`], {
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH, LOG_LEVEL: 'info', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let output = '';
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-200_000);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const exited = once(child, 'exit');
+  const addresses = await Promise.race([
+    once(child, 'message').then(([message]) => (message as { addresses: Record<string, string> }).addresses),
+    exited.then(() => {
+      throw new Error(`${service} ended before it was ready:\n${output}`);
+    }),
+  ]);
+  return {
+    addresses,
+    child,
+    output: () => output,
+    async kill(signal = 'SIGKILL') {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill(signal);
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
+import { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { namesFor } from '@eventsieve/contract/names';
+import { credentials } from '@grpc/grpc-js';
+import { inject } from 'vitest';
+import { createDatabase, type TestDatabase } from './database.js';
+import { type ServiceProcess, startService } from './processes.js';
+
+export interface SystemOptions {
+  readonly workers?: number;
+  readonly query?: boolean;
+  readonly natsUrl?: string;
+  /** What the workers connect to, when that is not the broker itself. */
+  readonly workerNatsUrl?: string;
+  readonly postgresUrl?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Gateway, workers and query as processes, on a database and a broker prefix of their own. */
+export async function startSystem(options: SystemOptions = {}) {
+  const database = await createDatabase(options.postgresUrl ?? inject('postgresUrl'));
+  const prefix = `t${randomBytes(4).toString('hex')}`;
+  const [gatewayPort, queryPort, httpPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  const natsUrl = options.natsUrl ?? inject('natsUrl');
+  const environment = {
+    DATABASE_URL: database.url,
+    NATS_URL: natsUrl,
+    NATS_PREFIX: prefix,
+    GATEWAY_GRPC_PORT: String(gatewayPort),
+    GATEWAY_URL: `127.0.0.1:${gatewayPort}`,
+    QUERY_GRPC_PORT: String(queryPort),
+    HTTP_PORT: String(httpPort),
+    GATEWAY_METRICS_PORT: '0',
+    WORKER_METRICS_PORT: '0',
+    STREAM_MAX_BYTES: '256MB',
+    ...options.environment,
+  };
+  const startGateway = () => startService('gateway', environment);
+  const startWorker = () =>
+    startService('dedup-worker', { ...environment, NATS_URL: options.workerNatsUrl ?? natsUrl });
+  const startQuery = () => startService('query', environment);
+
+  const system = {
+    database,
+    names: namesFor(prefix),
+    natsUrl,
+    http: `http://127.0.0.1:${httpPort}`,
+    queryAddress: `127.0.0.1:${queryPort}`,
+    gatewayAddress: `127.0.0.1:${gatewayPort}`,
+    gateway: await startGateway(),
+    workers: await Promise.all(Array.from({ length: options.workers ?? 1 }, startWorker)),
+    query: options.query === false ? undefined : await startQuery(),
+    startGateway,
+    startWorker,
+    startQuery,
+    ingest: () => new IngestServiceClient(`127.0.0.1:${gatewayPort}`, credentials.createInsecure()),
+    processes(): ServiceProcess[] {
+      return [system.gateway, ...system.workers, ...(system.query ? [system.query] : [])];
+    },
+    async stop(): Promise<void> {
+      await Promise.all(system.processes().map((each) => each.kill('SIGTERM')));
+      await database.drop();
+    },
+  };
+  return system;
+}
+
+export type System = Awaited<ReturnType<typeof startSystem>>;
+export type { TestDatabase };
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
