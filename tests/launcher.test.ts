@@ -146,9 +146,10 @@ describe('stopping', () => {
       const launcher = await startReady({ environment });
       launcher.process.kill('SIGKILL');
       await gone(place.dataDir, 15_000);
-      expect(postgresLog()).toContain('database system is shut down');
       const again = await startReady();
       expect(again.output()).not.toContain('making a new database');
+      // Nobody was there to write down the end of the first one; the second one tells how it found the data.
+      expect(postgresLog()).not.toContain('not properly shut down');
     },
   );
 

@@ -24,6 +24,8 @@ export interface AlignDeps {
   readonly logger: Logger;
   /** The epoch in which a message has shown that the broker went back, whatever else can be seen. */
   readonly wentBackIn: number | undefined;
+  /** Its consumer no longer hands out what the stream holds: a new one hands out all of it. */
+  readonly remakeConsumer: boolean;
 }
 
 /**
@@ -81,12 +83,15 @@ async function whyNewEpoch(
 
 const greatest = (...values: readonly bigint[]): bigint => values.reduce((a, b) => (a > b ? a : b), 0n);
 
-async function ensureConsumer({ jsm, names, ackWaitMs, maxAckPending }: AlignDeps, epoch: Epoch): Promise<void> {
+async function ensureConsumer(
+  { jsm, names, ackWaitMs, maxAckPending, remakeConsumer }: AlignDeps,
+  epoch: Epoch,
+): Promise<void> {
   const durable = durableOf(names, epoch.epoch);
   const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending, max_deliver: -1 };
   let found = false;
   for await (const { name, config } of jsm.consumers.list(names.stream)) {
-    if (name === durable) {
+    if (name === durable && !remakeConsumer) {
       found = true;
       if (config.ack_wait !== wanted.ack_wait || config.max_ack_pending !== wanted.max_ack_pending) {
         await jsm.consumers.update(names.stream, durable, wanted);

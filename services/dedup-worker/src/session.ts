@@ -29,7 +29,8 @@ export interface SessionDeps {
 
 export interface SessionEnd {
   readonly why: string;
-  readonly brokerWentBack: boolean;
+  /** What the next alignment has to do about it. */
+  readonly mend?: 'open-epoch' | 'remake-consumer';
 }
 
 export interface Session {
@@ -57,13 +58,13 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
   const pauses = new Set<() => void>();
   let consuming: Consuming | undefined;
 
-  function end(why: string, brokerWentBack = false): void {
+  function end(why: string, mend?: SessionEnd['mend']): void {
     if (over) return;
     over = true;
     consuming?.drop();
     watermark.stop();
     for (const wake of pauses) wake();
-    resolveEnded({ why, brokerWentBack });
+    resolveEnded(mend === undefined ? { why } : { why, mend });
   }
 
   function pause(ms: number): Promise<void> {
@@ -120,7 +121,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
               pool,
               of.map(({ receivedAtUs }) => receivedAtUs),
             ),
-          realign: end,
+          realign: (why, brokerWentBack) => end(why, brokerWentBack ? 'open-epoch' : undefined),
           ended: () => over,
           pause,
         },
@@ -133,7 +134,16 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     }
   }
 
-  const watermark = trackWatermark({ jsm, pool, names, epoch, logger, onChanged: end });
+  const watermark = trackWatermark({
+    jsm,
+    pool,
+    names,
+    epoch,
+    logger,
+    ackWaitMs: config.ackWaitMs,
+    onChanged: (why) => end(why),
+    onStuck: () => end('the consumer hands out nothing though the stream holds messages', 'remake-consumer'),
+  });
   const consumer = await jetstream(connection)
     .consumers.get(names.stream, durableOf(names, epoch.epoch))
     .catch((error) => {
@@ -148,7 +158,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     batchesInFlight: config.batchesInFlight,
     ackWaitMs: config.ackWaitMs,
     settle,
-    onLost: end,
+    onLost: (why) => end(why),
   });
 
   // It may have ended while the pull was being set up.

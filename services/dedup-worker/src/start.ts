@@ -28,6 +28,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   const duplicates = createDuplicateLog(logger, config.duplicateLinesPerSecond);
   let session: Session | undefined;
   let wentBackIn: number | undefined;
+  let remakeConsumer = false;
   let stopping = false;
   let postgresOk = false;
   let wake: () => void = () => undefined;
@@ -62,17 +63,20 @@ export const startWorker: StartPart = async (environment, logger) => {
       maxAckPending: Math.max(20_000, config.batchSize * 20),
       logger,
       wentBackIn,
+      remakeConsumer,
     });
     postgresOk = true;
     wentBackIn = undefined;
+    remakeConsumer = false;
     if (stopping || link.connection() !== connection) return;
     session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, firstShard });
     if (link.connection() === undefined) session.end('the connection to NATS was lost');
     if (stopping) await session.stop();
     logger.info({ epoch: epoch.epoch, base: epoch.base.toString() }, 'consuming');
-    const { why, brokerWentBack } = await session.ended;
+    const { why, mend } = await session.ended;
     session = undefined;
-    if (brokerWentBack) wentBackIn = epoch.epoch;
+    if (mend === 'open-epoch') wentBackIn = epoch.epoch;
+    remakeConsumer = mend === 'remake-consumer';
     if (!stopping) logger.warn({ why }, 'consuming ended; aligning again');
   }
 

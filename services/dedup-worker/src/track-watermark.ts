@@ -1,6 +1,6 @@
 import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
 import type { Logger } from '@eventsieve/runtime/logger';
-import type { JetStreamManager } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { Pool } from 'pg';
 import { advanceWatermark, type Epoch } from './sql/epochs.js';
 
@@ -10,8 +10,11 @@ export interface WatermarkDeps {
   readonly names: BrokerNames;
   readonly epoch: Epoch;
   readonly logger: Logger;
+  readonly ackWaitMs: number;
   /** The stream or the consumer is not the one that this session was aligned with. */
   readonly onChanged: (why: string) => void;
+  /** The stream holds messages that its consumer will never hand out. */
+  readonly onStuck: () => void;
 }
 
 export interface WatermarkTracker {
@@ -22,20 +25,38 @@ export interface WatermarkTracker {
 
 const busyMs = 30;
 const idleMs = 1_000;
+const stuckAfterMs = 1_000;
 
 /**
  * Moves the watermark after the acks. A message is acked only after its commit, so everything at or below the consumer's
  * ack floor is committed, and so is everything that has left the stream. After the broker was killed both go back for a
- * while; the watermark does not.
+ * while; the watermark does not. What such a broker brings back is cleared away here too.
  */
 export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
-  const { jsm, pool, names, epoch, logger, onChanged } = deps;
+  const { jsm, pool, names, epoch, logger, ackWaitMs, onChanged, onStuck } = deps;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
   let stopped = false;
   let stirred = true;
   let sentCommitted = -1n;
   let sentKnown = -1n;
+  let watermark = 0n;
+  let lastSeen = '';
+  let unchangedSince = Date.now();
+
+  /** Nothing moves although the stream holds something: at once suspicious when the consumer has nothing left to do. */
+  function isStuck(consumer: ConsumerInfo, stream: StreamInfo): boolean {
+    const { num_pending: pending, num_ack_pending: unacked, ack_floor: floor, delivered } = consumer;
+    const { messages, first_seq: first, last_seq: last } = stream.state;
+    const seen = [pending, unacked, floor.stream_seq, delivered.consumer_seq, messages, first, last].join();
+    if (seen !== lastSeen || messages === 0) {
+      lastSeen = seen;
+      unchangedSince = Date.now();
+      return false;
+    }
+    const patienceMs = pending === 0 && unacked === 0 ? stuckAfterMs : 3 * ackWaitMs + stuckAfterMs;
+    return Date.now() - unchangedSince > patienceMs;
+  }
 
   async function look(): Promise<boolean> {
     const consumer = await jsm.consumers.info(names.stream, durableOf(names, epoch.epoch));
@@ -46,10 +67,15 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     const known = epoch.base + BigInt(stream.state.last_seq);
     if (known < sentKnown) throw new Changed('the last sequence of the stream went back');
     if (committed !== sentCommitted || known !== sentKnown) {
-      await advanceWatermark(pool, epoch.epoch, committed, known);
+      watermark = await advanceWatermark(pool, epoch.epoch, committed, known);
       sentCommitted = committed;
       sentKnown = known;
+    } else if (stream.state.messages > 0 && epoch.base + BigInt(stream.state.first_seq) <= watermark) {
+      // Brought back by a broker that was killed, and taken for acked by the consumer: they are stored, and would stay.
+      const { purged } = await jsm.streams.purge(names.stream, { seq: Number(watermark - epoch.base) + 1 });
+      if (purged > 0) logger.warn({ purged }, 'purged messages that the broker had brought back and that are stored');
     }
+    if (isStuck(consumer, stream)) onStuck();
     return committed >= known;
   }
 

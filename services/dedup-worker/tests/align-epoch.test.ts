@@ -43,6 +43,7 @@ const align = (changes: Partial<AlignDeps> = {}) =>
     maxAckPending: 1000,
     logger: pino({ level: 'silent' }),
     wentBackIn: undefined,
+    remakeConsumer: false,
     ...changes,
   });
 
@@ -154,6 +155,16 @@ test('messages that are stored already are purged, and only those', async () => 
   expect(await align()).toMatchObject({ epoch: 1 });
   const { state } = await jsm.streams.info(names.stream);
   expect([state.first_seq, state.messages]).toEqual([4, 2]);
+});
+
+test('a consumer that is remade hands out everything that the stream holds', async () => {
+  await align();
+  await send(3);
+  const consumer = () => jsm.consumers.info(names.stream, durableOf(names, 1));
+  const { created } = await consumer();
+  expect(await align({ remakeConsumer: true })).toMatchObject({ epoch: 1 });
+  expect((await consumer()).created).not.toBe(created);
+  expect((await consumer()).num_pending).toBe(3);
 });
 
 test('a message that showed a broker gone back opens an epoch once, not again for a worker that comes late', async () => {

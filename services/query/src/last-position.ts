@@ -71,16 +71,13 @@ export function readsLastPosition({ link, names, timeoutMs }: LastPositionOption
   return { read: shareNext(ask), lastReading: () => last, manager };
 }
 
-/** The epoch in force and the watermark, as one snapshot shows them. */
-export interface Bearings {
+/** The epoch in force, as a snapshot shows it. */
+export interface EpochInForce {
   readonly base: bigint;
   readonly streamCreated: string | undefined;
-  readonly watermark: bigint;
-  /** The highest position that some worker saw given out. */
-  readonly known: bigint;
 }
 
-/** The position of the stream's last message, unless its epoch is not open yet or the broker has gone back. */
-export function lastPositionOf(reading: StreamReading, bearings: Bearings): bigint | undefined {
-  return reading.created === bearings.streamCreated ? bearings.base + reading.lastSequence : undefined;
+/** The position of the stream's last message; undefined while no epoch of this very stream is open. */
+export function lastPositionOf(reading: StreamReading, epoch: EpochInForce): bigint | undefined {
+  return reading.created === epoch.streamCreated ? epoch.base + reading.lastSequence : undefined;
 }
