@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeExit, type Exit, endChild, exitOf, hasEnded, type Track, trackNothing } from './child.js';
 import { findNatsServer } from './find-nats-server.js';
 import { freePort } from './free-port.js';
 import { natsServerConfig } from './nats-config.js';
+import { configFileOf, endLeftoverNats } from './nats-leftovers.js';
 import { natsServerVersion } from './nats-version.js';
-import { findByCommand, goneWithin, signalProcess } from './processes.js';
 
 export interface NatsOptions {
   /** holds nats.conf and the streams; made when it does not exist */
@@ -58,9 +58,9 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
   if (version === undefined) throw new Error(`${binary} is not a nats-server that runs here.`);
   const storeDir = resolve(options.storeDir);
   const logFile = options.logFile ?? `${storeDir}.log`;
-  const configFile = join(storeDir, 'nats.conf');
+  const configFile = configFileOf(storeDir);
   for (const folder of [storeDir, dirname(logFile)]) mkdirSync(folder, { recursive: true });
-  await endLeftoverServer(configFile, say);
+  await endLeftoverNats(storeDir, say);
   const port = options.port || (await freePort(HOST));
   const { maxFileBytes = DEFAULT_MAX_FILE_BYTES, syncInterval = '10s' } = options;
   const config = natsServerConfig({ host: HOST, port, storeDir, logFile, version, maxFileBytes, syncInterval });
@@ -153,17 +153,6 @@ function greets(port: number): Promise<boolean> {
     socket.once('close', () => done(false));
     socket.once('data', (data) => done(data.toString('latin1').startsWith('INFO ')));
   });
-}
-
-async function endLeftoverServer(configFile: string, say: (line: string) => void): Promise<void> {
-  const servers = findByCommand((command) => command.includes('nats-server') && command.endsWith(` -c ${configFile}`));
-  for (const server of servers) {
-    say(`nats-server: a server of an earlier run (pid ${server.pid}) still uses ${configFile}, ending it`);
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      signalProcess(server, signal);
-      if (await goneWithin([server], 5_000)) break;
-    }
-  }
 }
 
 function sizeOf(path: string): number {

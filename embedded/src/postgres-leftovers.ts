@@ -27,7 +27,7 @@ export async function waitForBackends(cluster: string, patienceMs = 2_000): Prom
 }
 
 /** A server of a run that was killed together with its guard: it is still at work on this very folder. */
-export async function endLeftoverServer(dataDir: string, say: (line: string) => void): Promise<void> {
+export async function endLeftoverPostgres(dataDir: string, say: (line: string) => void): Promise<void> {
   const server = leftoverServer(dataDir);
   if (server !== undefined) {
     say(`postgres: a server of an earlier run (pid ${server.pid}) still uses ${dataDir}, ending it`);

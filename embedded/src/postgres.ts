@@ -17,7 +17,7 @@ import {
 import { freePort } from './free-port.js';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.js';
 import { POSTGRES_DATABASE, POSTGRES_USER, postgresEnvironment, prepareDataFolder } from './postgres-data.js';
-import { clusterName, endLeftoverServer, waitForBackends } from './postgres-leftovers.js';
+import { clusterName, endLeftoverPostgres, waitForBackends } from './postgres-leftovers.js';
 import { type User, unprivilegedUser } from './unprivileged-user.js';
 
 export interface PostgresOptions {
@@ -68,7 +68,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const binaries = postgresBinaries(user, say);
   const passwordFile = options.passwordFile ?? `${dataDir}.password`;
   const data = await prepareDataFolder({ dataDir, passwordFile, binaries, user, say, stop, track });
-  await endLeftoverServer(data.path, say);
+  await endLeftoverPostgres(data.path, say);
   const log = openBoundedLog(options.logFile ?? `${dataDir}.log`);
   const port = options.port || (await freePort(HOST));
   const cluster = clusterName(data.path);

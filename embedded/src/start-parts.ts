@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPorts } from './check-ports.js';
 import { runTask, type Track } from './child.js';
@@ -5,8 +6,10 @@ import { type FoundNatsServer, findNatsServer } from './find-nats-server.js';
 import { freePort } from './free-port.js';
 import { keepUp, type Part } from './keep-up.js';
 import type { LaunchSettings } from './launch-settings.js';
+import { endLeftoverNats } from './nats-leftovers.js';
 import { startNats } from './nats-server.js';
 import { startPostgres } from './postgres.js';
+import { endLeftoverPostgres } from './postgres-leftovers.js';
 import { readyLines } from './ready-lines.js';
 import { serverPart } from './server-part.js';
 import { createService } from './service.js';
@@ -36,6 +39,7 @@ const LOOPBACK = '127.0.0.1';
 
 export async function startParts(options: StartPartsOptions): Promise<void> {
   const { settings, say, stop, parts } = options;
+  await endLeftovers(settings, say);
   await checkPorts(wantedPorts(settings));
   const natsSource = await startServers(options);
   const databaseUrl = settings.databaseUrl ?? parts.postgres?.url ?? '';
@@ -80,6 +84,13 @@ function wantedPorts(settings: LaunchSettings) {
     ...(settings.databaseUrl ? [] : [{ host: LOOPBACK, port: settings.postgresPort, variable: 'EMBEDDED_PG_PORT' }]),
     ...(settings.natsUrl ? [] : [{ host: LOOPBACK, port: settings.natsPort, variable: 'EMBEDDED_NATS_PORT' }]),
   ];
+}
+
+/** Before the ports are looked at, which such servers would hold. */
+async function endLeftovers({ dataDir }: LaunchSettings, say: (line: string) => void): Promise<void> {
+  const postgres = join(dataDir, 'postgres');
+  if (existsSync(postgres)) await endLeftoverPostgres(realpathSync(postgres), say);
+  await endLeftoverNats(join(dataDir, 'nats'), say);
 }
 
 /** Both at once; when one fails the other is waited for all the same, since it may have come up meanwhile. */

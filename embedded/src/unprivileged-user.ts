@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 
 export interface User {
   uid: number;
@@ -35,10 +36,15 @@ export function canEnter(folder: string, user: User | undefined): boolean {
   return status === 0;
 }
 
-/** Our own data folder may be opened for passing through (not for reading); anything above it is not ours to change. */
-export function openForPassing(folder: string): void {
+/**
+ * The folder around the data is ours and may be opened for passing through (not for reading); so may a scratch folder
+ * below the system's temporary one. Anything else above it is not ours to change.
+ */
+export function openForPassing(folder: string, scratch = realpathSync(tmpdir())): void {
   const { uid, mode } = statSync(folder);
   if (uid === process.getuid?.()) chmodSync(folder, (mode & 0o7777) | 0o011);
+  const parent = dirname(folder);
+  if (parent.startsWith(`${scratch}/`)) openForPassing(parent, scratch);
 }
 
 export function chownAll(path: string, user: User): void {
