@@ -81,3 +81,10 @@ export interface EpochInForce {
 export function lastPositionOf(reading: StreamReading, epoch: EpochInForce): bigint | undefined {
   return reading.created === epoch.streamCreated ? epoch.base + reading.lastSequence : undefined;
 }
+
+/** While NATS is away, what it said last still bounds what it holds from below. */
+export async function newestReading(lastPosition: LastPosition): Promise<StreamReading | undefined> {
+  const answer = await lastPosition.read();
+  if (typeof answer === 'object') return answer;
+  return answer === 'away' ? lastPosition.lastReading() : undefined;
+}

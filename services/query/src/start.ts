@@ -6,9 +6,12 @@ import { startGrpcServer } from '@eventsieve/runtime/grpc-server';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { createPool } from '@eventsieve/store/pool';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { checksParts } from './check-parts.js';
 import { readConfig } from './config.js';
 import { connectGateway } from './gateway-client.js';
+import { serveEvent } from './http/event.js';
 import { serveEvents } from './http/events.js';
+import { serveHealth } from './http/health.js';
 import { servePublish } from './http/publish.js';
 import { serveReset } from './http/reset.js';
 import { startHttpServer } from './http/server.js';
@@ -70,8 +73,10 @@ export const startQuery: StartPart = async (environment, logger) => {
     serve(app) {
       servePublish(app, { gateway, ...config });
       serveEvents(app, queries);
+      serveEvent(app, queries);
       serveStats(app, queries);
       serveReset(app, queries);
+      serveHealth(app, { check: checksParts({ queries, gateway, names: config.names }), startedAtMs });
     },
   });
 

@@ -4,6 +4,7 @@ import type { Logger } from '@eventsieve/runtime/logger';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type { Queries } from '../queries.js';
 import { databaseError } from '../sql/database.js';
+import { getEvent } from './get-event.js';
 import { getStats } from './get-stats.js';
 import { listEvents } from './list-events.js';
 import { resetStats } from './reset-stats.js';
@@ -28,6 +29,7 @@ export function queryService(queries: Queries, definition: typeof QueryServiceSe
 
   const methods = {
     listEvents: bound(definition.listEvents, listEvents),
+    getEvent: bound(definition.getEvent, getEvent),
     getStats: bound(definition.getStats, getStats),
     resetStats: bound(definition.resetStats, resetStats),
   };
