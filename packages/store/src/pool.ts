@@ -24,6 +24,9 @@ export function createPool({ url, name, max, statementTimeoutMs, onError }: Pool
     statement_timeout: statementTimeoutMs,
     lock_timeout: Math.min(5_000, statementTimeoutMs),
     idle_in_transaction_session_timeout: 10_000,
+    // Compiling a statement takes longer than running it: with many partitions, or before the first ANALYZE, the planner
+    // thinks otherwise.
+    options: '-c jit=off',
     query_timeout: statementTimeoutMs + 2_000,
   };
   const pool = new Pool(config);

@@ -10,7 +10,7 @@ export const inFlightTables = `
   ), bounds as (
     select w.position as watermark, e.stream_created,
            greatest(w.position, w.known, case when e.stream_created = $1 then e.base + $2::bigint end) as last_position
-    from watermark w left join epoch e on true
+    from watermark w left join epoch e on true limit 1
   ), above as (
     select (select count(*) from events where position > watermark and position <= last_position)
          + (select count(*) from refused where position > watermark and position <= last_position)
