@@ -4,6 +4,7 @@ import { chownSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
@@ -54,12 +55,29 @@ export interface StartOptions {
 }
 
 export function startLauncher({ entry = realLauncher, environment, user, cwd = tmpdir(), clone = root }: StartOptions) {
-  const child = spawn(process.execPath, [join(clone, entry)], {
-    cwd,
-    ...user,
-    env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return observe(
+    spawn(process.execPath, [join(clone, entry)], {
+      cwd,
+      ...user,
+      env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+}
+
+/** The command of the README; a process group of its own stands for the one of a terminal. */
+export function npmStart(environment: Record<string, string>): Launcher {
+  return observe(
+    spawn('npm', ['start'], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, LOG_FORMAT: 'json', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    }),
+  );
+}
+
+function observe(child: ChildProcess & { stdout: Readable; stderr: Readable }): Launcher {
   const lines: string[] = [];
   let waiting: (() => void)[] = [];
   const wake = () => {
