@@ -11,6 +11,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  npm.process.kill('SIGKILL');
   await gone(place.dataDir, 15_000);
   place.remove();
 });

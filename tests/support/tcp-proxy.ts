@@ -4,6 +4,8 @@ export interface TcpProxy {
   readonly port: number;
   /** Holds back what clients send; what the server sends goes on. */
   holdClients(hold: boolean): void;
+  /** Holds back what the server sends; what clients send goes on. */
+  holdServer(hold: boolean): void;
   /** Resets every connection. */
   cut(): void;
   stop(): Promise<void>;
@@ -11,16 +13,18 @@ export interface TcpProxy {
 
 /** Stands between a client and a server on this machine, and can come between them. */
 export async function startProxy(targetPort: number): Promise<TcpProxy> {
-  const clients = new Set<Socket>();
-  let holding = false;
+  const pairs = new Map<Socket, Socket>();
+  let holdingClients = false;
+  let holdingServer = false;
   const server = createServer((client) => {
     const upstream = connect(targetPort, '127.0.0.1');
-    clients.add(client);
+    pairs.set(client, upstream);
     client.on('data', (chunk) => upstream.write(chunk));
     upstream.on('data', (chunk) => client.write(chunk));
-    if (holding) client.pause();
+    if (holdingClients) client.pause();
+    if (holdingServer) upstream.pause();
     const end = () => {
-      clients.delete(client);
+      pairs.delete(client);
       client.destroy();
       upstream.destroy();
     };
@@ -32,15 +36,24 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: address.port,
     holdClients(hold) {
-      holding = hold;
-      for (const client of clients) hold ? client.pause() : client.resume();
+      holdingClients = hold;
+      for (const client of pairs.keys()) setPaused(client, hold);
+    },
+    holdServer(hold) {
+      holdingServer = hold;
+      for (const upstream of pairs.values()) setPaused(upstream, hold);
     },
     cut() {
-      for (const client of clients) client.destroy();
+      for (const client of pairs.keys()) client.destroy();
     },
     stop() {
-      for (const client of clients) client.destroy();
+      for (const client of pairs.keys()) client.destroy();
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+function setPaused(socket: Socket, paused: boolean): void {
+  if (paused) socket.pause();
+  else socket.resume();
 }

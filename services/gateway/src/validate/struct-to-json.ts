@@ -38,7 +38,7 @@ function structText(bytes: Uint8Array, path: string, depthLeft: number): string 
       continue;
     }
     const [key, encoded] = readEntry(reader.bytes(), path);
-    const at = path === '' ? key : `${path}.${key}`;
+    const at = below(path, key);
     const previous = members.at(-1);
     if (previous !== undefined && previous[0] > key) sorted = false;
     members.push([key, valueText(encoded, at, depthLeft - 1)]);
@@ -51,6 +51,8 @@ function structText(bytes: Uint8Array, path: string, depthLeft: number): string 
   return `${text}}`;
 }
 
+const below = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
+
 function readEntry(bytes: Uint8Array, path: string): [key: string, encoded: Uint8Array] {
   const reader = new BinaryReader(bytes);
   let key: Uint8Array = new Uint8Array(0);
@@ -62,7 +64,7 @@ function readEntry(bytes: Uint8Array, path: string): [key: string, encoded: Uint
     else reader.skip(type, field);
   }
   const name = textOf(key, path, 'has a key that');
-  if (name === '__proto__') throw new PayloadFault(path, 'must not have a key "__proto__"');
+  if (name === '__proto__') throw new PayloadFault(below(path, name), 'must not be a key');
   return [name, encoded];
 }
 
