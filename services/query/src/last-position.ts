@@ -1,7 +1,7 @@
 import type { BrokerNames } from '@eventsieve/contract/names';
 import type { BrokerLink } from '@eventsieve/runtime/broker-link';
 import { streamInfo } from '@eventsieve/runtime/stream';
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { shareNext } from './share-next.js';
 
@@ -16,12 +16,20 @@ export interface StreamReading {
   readonly deleted: bigint;
 }
 
+/** What is in the stream and what is not, exactly. */
+export interface Holdings extends StreamReading {
+  /** Undefined when there are too many to be listed. */
+  readonly deletedSequences: readonly bigint[] | undefined;
+}
+
 /** Asked and answered; or nobody could be asked; or there is no such stream. */
 export type BrokerAnswer = StreamReading | 'away' | 'no-stream';
 
 export interface LastPosition {
   /** As the broker says it at some moment after this call. */
   read(): Promise<BrokerAnswer>;
+  /** The same with every deleted sequence by name. */
+  readHoldings(): Promise<Holdings | undefined>;
   /** The last answer that was a reading, for as long as none is newer. */
   lastReading(): StreamReading | undefined;
   manager(): Promise<JetStreamManager | undefined>;
@@ -54,13 +62,7 @@ export function readsLastPosition({ link, names, timeoutMs }: LastPositionOption
       if (jsm === undefined) return 'away';
       const info = await streamInfo(jsm, names);
       if (info === undefined) return 'no-stream';
-      last = {
-        created: info.created,
-        firstSequence: BigInt(info.state.first_seq),
-        lastSequence: BigInt(info.state.last_seq),
-        messages: BigInt(info.state.messages),
-        deleted: BigInt(info.state.num_deleted ?? 0),
-      };
+      last = readingOf(info);
       return last;
     } catch {
       // Timed out, no JetStream, a connection that went meanwhile: nothing was learned.
@@ -68,7 +70,23 @@ export function readsLastPosition({ link, names, timeoutMs }: LastPositionOption
     }
   }
 
-  return { read: shareNext(ask), lastReading: () => last, manager };
+  async function readHoldings(): Promise<Holdings | undefined> {
+    const jsm = await manager();
+    const info = await jsm?.streams.info(names.stream, { deleted_details: true });
+    return info && { ...readingOf(info), deletedSequences: (info.state.deleted ?? []).map(BigInt) };
+  }
+
+  return { read: shareNext(ask), readHoldings, lastReading: () => last, manager };
+}
+
+function readingOf({ created, state }: StreamInfo): StreamReading {
+  return {
+    created,
+    firstSequence: BigInt(state.first_seq),
+    lastSequence: BigInt(state.last_seq),
+    messages: BigInt(state.messages),
+    deleted: BigInt(state.num_deleted ?? 0),
+  };
 }
 
 /** The epoch in force, as a snapshot shows it. */

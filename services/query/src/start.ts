@@ -13,6 +13,7 @@ import { serveEvent } from './http/event.js';
 import { serveEvents } from './http/events.js';
 import { serveHealth } from './http/health.js';
 import { servePublish } from './http/publish.js';
+import { serveReconcile } from './http/reconcile.js';
 import { serveReset } from './http/reset.js';
 import { startHttpServer } from './http/server.js';
 import { serveStats } from './http/stats.js';
@@ -76,6 +77,7 @@ export const startQuery: StartPart = async (environment, logger) => {
       serveEvent(app, queries);
       serveStats(app, queries);
       serveReset(app, queries);
+      serveReconcile(app, queries);
       serveHealth(app, { check: checksParts({ queries, gateway, names: config.names }), startedAtMs });
     },
   });

@@ -7,6 +7,7 @@ import { databaseError } from '../sql/database.js';
 import { getEvent } from './get-event.js';
 import { getStats } from './get-stats.js';
 import { listEvents } from './list-events.js';
+import { reconcile } from './reconcile.js';
 import { resetStats } from './reset-stats.js';
 
 export const queryServiceName = 'eventsieve.v1.QueryService';
@@ -31,6 +32,7 @@ export function queryService(queries: Queries, definition: typeof QueryServiceSe
     listEvents: bound(definition.listEvents, listEvents),
     getEvent: bound(definition.getEvent, getEvent),
     getStats: bound(definition.getStats, getStats),
+    reconcile: bound(definition.reconcile, reconcile),
     resetStats: bound(definition.resetStats, resetStats),
   };
   const each = Object.entries(methods);
