@@ -74,7 +74,7 @@ function replace(path: string, holder: Holder): void {
 
 function read(path: string): Holder | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Holder;
+    return (JSON.parse(readFileSync(path, 'utf8')) as Holder | null) ?? undefined;
   } catch {
     return undefined;
   }

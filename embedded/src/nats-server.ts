@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeExit, type Exit, endChild, exitOf, hasEnded, type Track, trackNothing } from './child.js';
 import { findNatsServer } from './find-nats-server.js';
-import { freePort } from './free-port.js';
+import { freePort, portProblem } from './free-port.js';
 import { natsServerConfig } from './nats-config.js';
 import { configFileOf, endLeftoverNats } from './nats-leftovers.js';
 import { natsServerVersion } from './nats-version.js';
@@ -49,7 +49,6 @@ export interface Nats {
 const HOST = '127.0.0.1';
 const DEFAULT_MAX_FILE_BYTES = 16 * 2 ** 30;
 const LOG_BYTES = 4 << 20;
-const RETRY_FOR_MS = 10_000;
 
 export async function startNats(options: NatsOptions): Promise<Nats> {
   const { say = () => {}, stop, track = trackNothing } = options;
@@ -68,20 +67,17 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
   let child: ChildProcess | undefined;
 
   const start = async () => {
-    const deadline = Date.now() + RETRY_FOR_MS;
-    for (;;) {
-      stop?.throwIfAborted();
-      rotate(logFile);
-      const logStart = sizeOf(logFile);
-      child = launch(binary, configFile, logFile, track);
-      const exit = await acceptsOrExit(child, port, say, stop);
-      stop?.throwIfAborted();
-      if (exit === undefined) return;
-      const problem = readFatal(logFile, logStart) ?? describeExit(exit);
-      // A killed predecessor's port and store lock are free a moment later.
-      if (!/in use/.test(problem) || Date.now() > deadline) throw new Error(`nats-server did not start: ${problem}`);
-      await delay(200);
-    }
+    stop?.throwIfAborted();
+    // nats-server itself tries for ten seconds, in which a stranger's server would be taken for it.
+    const problem = await portProblem(HOST, port);
+    if (problem !== undefined) throw new Error(`nats-server did not start: port ${port}: ${problem}`);
+    rotate(logFile);
+    const logStart = sizeOf(logFile);
+    child = launch(binary, configFile, logFile, track);
+    const exit = await acceptsOrExit(child, port, say, stop);
+    stop?.throwIfAborted();
+    if (exit === undefined) return;
+    throw new Error(`nats-server did not start: ${readFatal(logFile, logStart) ?? describeExit(exit)}`);
   };
   const end = async (budgetMs = 8_000) => {
     if (child !== undefined) await endChild(child, [{ signal: 'SIGTERM', budgetMs }]);

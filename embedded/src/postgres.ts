@@ -83,7 +83,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       const problem = await readyOrProblem(child, say, stop);
       stop?.throwIfAborted();
       if (problem === undefined) return;
-      if (!NOT_YET.test(problem) || Date.now() > deadline) throw new Error(`Postgres did not start: ${problem}`);
+      if (!NOT_YET.test(problem) || Date.now() > deadline)
+        throw new Error(`Postgres did not start: ${essence(problem)}`);
       await delay(200);
     }
   };
@@ -154,6 +155,13 @@ async function readyOrProblem(child: ChildProcess, say: (line: string) => void, 
     clearInterval(notice);
     stop?.removeEventListener('abort', abort);
   }
+}
+
+/** Of a log that may be long, what stopped it. */
+function essence(log: string): string {
+  const told = log.matchAll(/ (?:FATAL|PANIC|HINT|LOG): +(.*)/g);
+  const lines = [...told].filter(([line, text]) => !line.startsWith(' LOG') || text?.startsWith('could not'));
+  return lines.map(([, text]) => text).join('; ') || log;
 }
 
 function serverSettings(port: number, cluster: string, extra: Record<string, string>): string[] {
