@@ -57,9 +57,9 @@ const poison: readonly (readonly [what: string, body: Uint8Array, code: string])
 
 test('one poison message of each kind among 500: the others are stored, each poison one is kept with its bytes and a reason', async () => {
   const good = 500 - poison.length;
-  const bodies = Array.from({ length: good }, (_, i) => copyOf(text(`good-${i}`), text(`{"i":${i}}`)));
+  const bodies: Uint8Array[] = Array.from({ length: good }, (_, i) => copyOf(text(`good-${i}`), text(`{"i":${i}}`)));
   poison.forEach(([, body], i) => {
-    bodies.splice(i * 45, 0, body);
+    bodies.splice(i * 45, 0, Uint8Array.from(body));
   });
   for (const body of bodies) connection.publish(`${names.eventSubjectPrefix}t`, body);
   await connection.flush();
