@@ -1,7 +1,7 @@
 import { migrateStore } from '@eventsieve/store/migrate';
 import * as schema from '@eventsieve/store/schema';
 import { is } from 'drizzle-orm';
-import { getTableConfig, type PgTable, PgTable as PgTableClass } from 'drizzle-orm/pg-core';
+import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../../tests/support/database.js';
 

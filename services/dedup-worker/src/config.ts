@@ -1,6 +1,7 @@
-import { type BrokerNames, defaultPrefix, namesFor } from '@eventsieve/contract/names';
+import type { BrokerNames } from '@eventsieve/contract/names';
+import { readBrokerNames } from '@eventsieve/runtime/broker-names';
 import type { Environment } from '@eventsieve/runtime/environment';
-import { settingsOf } from '@eventsieve/runtime/settings';
+import { SettingsError, settingsOf } from '@eventsieve/runtime/settings';
 import { readStreamLimits, type StreamLimits } from '@eventsieve/runtime/stream';
 
 export interface WorkerConfig {
@@ -20,10 +21,11 @@ export interface WorkerConfig {
 
 export function readConfig(environment: Environment): WorkerConfig {
   const settings = settingsOf(environment);
+  if (settings.text('DATABASE_URL', '') === '') throw new SettingsError('DATABASE_URL is not set.');
   return {
-    databaseUrl: settings.url('DATABASE_URL', 'postgres://127.0.0.1:15432/eventsieve', ['postgres', 'postgresql']),
+    databaseUrl: settings.url('DATABASE_URL', '', ['postgres', 'postgresql']),
     natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
-    names: namesFor(settings.text('NATS_PREFIX', defaultPrefix)),
+    names: readBrokerNames(settings),
     streamLimits: readStreamLimits(settings),
     bindHost: settings.text('BIND_HOST', '127.0.0.1'),
     metricsPort: settings.port('WORKER_METRICS_PORT', 9465),

@@ -1,4 +1,5 @@
-import { type BrokerNames, defaultPrefix, namesFor } from '@eventsieve/contract/names';
+import type { BrokerNames } from '@eventsieve/contract/names';
+import { readBrokerNames } from '@eventsieve/runtime/broker-names';
 import type { Environment } from '@eventsieve/runtime/environment';
 import { settingsOf } from '@eventsieve/runtime/settings';
 import { readStreamLimits, type StreamLimits } from '@eventsieve/runtime/stream';
@@ -33,7 +34,7 @@ export function readConfig(environment: Environment): GatewayConfig {
   const settings = settingsOf(environment);
   return {
     natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
-    names: namesFor(settings.text('NATS_PREFIX', defaultPrefix)),
+    names: readBrokerNames(settings),
     streamLimits: readStreamLimits(settings),
     bindHost: settings.text('BIND_HOST', '127.0.0.1'),
     grpcPort: settings.port('GATEWAY_GRPC_PORT', 50051),

@@ -1,4 +1,5 @@
-import { type BrokerNames, defaultPrefix, namesFor } from '@eventsieve/contract/names';
+import type { BrokerNames } from '@eventsieve/contract/names';
+import { readBrokerNames } from '@eventsieve/runtime/broker-names';
 import type { Environment } from '@eventsieve/runtime/environment';
 import { SettingsError, settingsOf } from '@eventsieve/runtime/settings';
 
@@ -26,17 +27,13 @@ export interface QueryConfig {
 export function readConfig(environment: Environment): QueryConfig {
   const settings = settingsOf(environment);
   if (settings.text('DATABASE_URL', '') === '') throw new SettingsError('DATABASE_URL is not set.');
-  const prefix = settings.text('NATS_PREFIX', defaultPrefix);
-  if (!/^[A-Za-z0-9_-]{1,32}$/.test(prefix)) {
-    throw new SettingsError(`NATS_PREFIX is "${prefix}", but must be 1 to 32 letters, digits, "-" or "_".`);
-  }
   const maxEventsPerRequest = settings.integer('MAX_EVENTS_PER_REQUEST', 1000, { min: 1, max: 10_000 });
   const maxEventBytes = settings.bytes('MAX_EVENT_BYTES', 512 * 1024, { min: 1024, max: 32 * 1024 ** 2 });
   const maxRequestBytes = settings.bytes('MAX_REQUEST_BYTES', 16 * 1024 ** 2, { min: 64 * 1024, max: 256 * 1024 ** 2 });
   return {
     databaseUrl: settings.url('DATABASE_URL', '', ['postgres', 'postgresql']),
     natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
-    names: namesFor(prefix),
+    names: readBrokerNames(settings),
     bindHost: settings.text('BIND_HOST', '127.0.0.1'),
     httpPort: settings.port('HTTP_PORT', settings.port('PORT', 8080)),
     grpcPort: settings.port('QUERY_GRPC_PORT', 50052),
