@@ -57,8 +57,7 @@ export interface Postgres {
 const HOST = '127.0.0.1';
 const READY = 'database system is ready to accept connections';
 /** What a server that was killed a moment ago still holds. */
-const NOT_YET =
-  /pre-existing shared memory block|lock file ".*" already exists|could not bind .*Address already in use/;
+const NOT_YET = /pre-existing shared memory block|lock file ".*" already exists/;
 const RETRY_FOR_MS = 10_000;
 
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
