@@ -14,7 +14,7 @@ test.each([
 ])(
   '20,000 copies with 30 % repeats over 50 connections are counted exactly: $workers workers, wait $waitFor',
   async ({ workers, waitFor }) => {
-    const system = await startSystem({ workers, query: false });
+    const system = await startSystem({ workers });
     try {
       const plan = planCopies(copies, repeatRate, 'run');
       expect(new Set(plan.map(({ topic, eventId }) => `${topic}/${eventId}`)).size).toBe(copies * (1 - repeatRate));
@@ -30,6 +30,19 @@ test.each([
         dead: 0,
       });
       await expectAllStored(system.database, answered);
+      expect(await read(`${system.http}/stats`)).toMatchObject({
+        received: copies,
+        unique_processed: 14_000,
+        duplicate_dropped: 6_000,
+        deduplication_rate: 30,
+        in_flight: 0,
+        topics: ['auth', 'orders.eu', 'payment'],
+      });
+      expect(await read(`${system.http}/stats/reconcile`)).toMatchObject({
+        ok: true,
+        differences: [],
+        broker_checked: true,
+      });
       if (waitFor === WaitFor.WAIT_FOR_STORED) {
         const stored = answered.filter(({ outcome }) => outcome === Outcome.OUTCOME_STORED);
         expect(stored).toHaveLength(14_000);
@@ -40,3 +53,7 @@ test.each([
   },
   120_000,
 );
+
+async function read(url: string): Promise<unknown> {
+  return (await fetch(url)).json();
+}
