@@ -96,7 +96,7 @@ test('an event comes back with its microseconds and every digit of its payload',
   ]);
   expect(events[0]?.event?.timestamp).toEqual({ seconds: -62_135_596_800n, nanos: 1000 });
   const asStruct = await list({ topic: 'exact', payloadFormat: PayloadFormat.PAYLOAD_FORMAT_UNSPECIFIED });
-  expect(asStruct.events[0]?.event).toMatchObject({ payload: { n: 12345678901234567890.123, s: 'é\u0007😀' } });
+  expect(asStruct.events[0]?.event).toMatchObject({ payload: { n: 12345678901234567000, s: 'é\u0007😀' } });
   expect(asStruct.events[0]?.event?.payloadJson).toBeUndefined();
 });
 

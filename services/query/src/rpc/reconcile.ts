@@ -56,7 +56,7 @@ async function auditSnapshot(snapshot: Statements, holdings: Holdings | undefine
     ...rows.differences,
     ...(await compareMinutes(snapshot)),
     ...(await compareEvents(snapshot, rows.tally.unique, rows.keyMark)),
-    ...(await comparePositions(snapshot, settled, rows)),
+    ...(await comparePositions(snapshot, { settled, last }, rows)),
   ];
   const inBroker =
     last === undefined || holdings === undefined ? [] : await compareBroker(snapshot, { settled, base, holdings });
