@@ -1,0 +1,54 @@
+import {
+  EventsieveError as ContractError,
+  type ErrorCode,
+  type FieldError,
+  invalid,
+} from '@eventsieve/contract/errors';
+import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
+import type { ServiceError } from '@grpc/grpc-js';
+
+export type { ErrorCode, FieldError };
+
+/** Every failure of a call. Its message names the first field at fault, such as `events[3].topic: must not be empty`. */
+export class EventsieveError extends Error {
+  override readonly name = 'EventsieveError';
+  readonly code: ErrorCode;
+  /** What is wrong with the request; `index` is the event's place in it. */
+  readonly fields: readonly FieldError[];
+  /** The same call, with the same ids, may go well later. Publishing again is always safe. */
+  readonly retryable: boolean;
+  /** How long the server asks to wait before that. */
+  readonly retryAfterMs: number | undefined;
+  /** A name for machines, such as STREAM_FULL. */
+  readonly reason: string | undefined;
+
+  constructor({ code, message, fields, retryAfterMs, reason, cause }: ContractError) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.fields = fields;
+    this.retryable = retryableCodes.has(code);
+    this.retryAfterMs = retryAfterMs;
+    this.reason = reason;
+  }
+}
+
+const retryableCodes: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED']);
+
+/** A refusal before anything was sent, in the gateway's words. */
+export function refuse(fields: readonly FieldError[]): EventsieveError {
+  return new EventsieveError(invalid(fields));
+}
+
+// grpc-js has one code for a server that is busy and for a message that will never fit.
+const tooLarge = /message larger than max|size larger than/;
+// What is left of a call whose server was killed; grpc-js calls it INTERNAL.
+const cutOff = /^Received RST_STREAM with code/;
+
+export function ofGrpc(error: ServiceError, address: string): EventsieveError {
+  const known = fromGrpcError(error);
+  if (known.reason !== undefined) return new EventsieveError(known);
+  let code = known.code;
+  if (tooLarge.test(error.details)) code = 'PAYLOAD_TOO_LARGE';
+  else if (code === 'INTERNAL' && cutOff.test(error.details)) code = 'UNAVAILABLE';
+  return new EventsieveError(new ContractError(code, `${address}: ${error.details}`, { cause: error }));
+}
