@@ -149,8 +149,13 @@ export async function gone(dataDir: string, budgetMs: number): Promise<number> {
     const left = processesOf(dataDir);
     const took = Date.now() - started;
     if (left.length === 0) return took;
-    if (took > budgetMs)
-      throw new Error(`left after ${took} ms: ${left.map((p) => `${p.pid} ${p.command}`).join('; ')}`);
+    if (took > budgetMs) {
+      // A failed test must not take the ones after it along.
+      for (const { pid } of left) process.kill(pid, 'SIGKILL');
+      throw new Error(
+        `left after ${took} ms: ${left.map(({ pid, command }) => `${pid} ${command.trim()}`).join('; ')}`,
+      );
+    }
     await delay(25);
   }
 }
