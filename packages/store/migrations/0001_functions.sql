@@ -29,8 +29,9 @@ end
 $$;
 
 -- Opens the epoch after `expected`, unless somebody else did meanwhile; returns the epoch in force. The base is the
--- highest position that anything here knows of: no position is given out twice.
-create function open_epoch_v1(expected integer, created text, last_sequence bigint, why text)
+-- highest position that anything here knows of: no position is given out twice. A database that starts on a stream which
+-- is in use already counts from the first message that it finds there.
+create function open_epoch_v1(expected integer, created text, first_sequence bigint, last_sequence bigint, why text)
 returns table (epoch integer, base bigint, stream_created text, replay_until bigint) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -41,7 +42,7 @@ begin
   perform pg_advisory_xact_lock(epoch_lock_key());
   select coalesce(max(e.epoch), 0), coalesce(max(e.base), 0) into present, old_base from epochs e;
   if present = expected then
-    new_base := greatest(
+    new_base := case when expected = 0 then 1 - greatest(first_sequence, 1) else greatest(
       (select greatest(w.position, w.known) from watermark w),
       (select max(e.position) from events e),
       (select max(r.position) from refused r),
@@ -49,7 +50,7 @@ begin
       (select max(d.position) from dead_letters d),
       (select max(p.position) from replays p),
       0
-    );
+    ) end;
     insert into epochs (epoch, base, stream_created, replay_until, reason)
     values (
       expected + 1, new_base, created,

@@ -47,7 +47,9 @@ export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
         ? 'a message showed that the broker went back'
         : await whyNewEpoch(deps, info, epoch, mark, highest);
     if (reason !== undefined) {
-      epoch = await openEpoch(pool, epoch?.epoch ?? 0, info.created, BigInt(info.state.last_seq), reason);
+      const { first_seq: firstSequence, last_seq: lastSequence } = info.state;
+      const stream = { created: info.created, firstSequence, lastSequence };
+      epoch = await openEpoch(pool, epoch?.epoch ?? 0, stream, reason);
       logger.warn({ epoch: epoch.epoch, base: epoch.base.toString(), reason }, 'new epoch');
     }
     if (epoch === undefined) throw new Error('no epoch');

@@ -2,16 +2,19 @@ import { openBrokerLink } from '@eventsieve/runtime/broker-link';
 import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { openSidePort } from '@eventsieve/runtime/side-port';
+import { streamInfo } from '@eventsieve/runtime/stream';
 import { createPool } from '@eventsieve/store/pool';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { alignEpoch } from './align-epoch.js';
 import { readConfig } from './config.js';
+import { createWorkerMetrics } from './metrics.js';
 import { ensureUpcomingPartitions } from './partitions.js';
 import { type Session, shards, startSession } from './session.js';
 
 const retryMs = 500;
 const partitionCheckMs = 3_600_000;
+const scrapeTimeoutMs = 1_000;
 
 /** Aligns and consumes, again and again, for as long as the process lives. */
 export const startWorker: StartPart = async (environment, logger) => {
@@ -31,6 +34,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   let remakeConsumer = false;
   let stopping = false;
   let postgresOk = false;
+  let saidWhy = '';
   let wake: () => void = () => undefined;
 
   const link = openBrokerLink({
@@ -39,6 +43,19 @@ export const startWorker: StartPart = async (environment, logger) => {
     logger,
     onUp: () => wake(),
     onDown: () => session?.end('the connection to NATS was lost'),
+  });
+
+  const metrics = createWorkerMetrics({
+    async readStream() {
+      const connection = link.connection();
+      if (connection === undefined) return undefined;
+      return streamInfo(
+        await jetstreamManager(connection, { checkAPI: false, timeout: scrapeTimeoutMs }),
+        config.names,
+      );
+    },
+    load: () => session?.load(),
+    connected: () => link.connection() !== undefined,
   });
 
   const sleep = (ms: number) =>
@@ -66,10 +83,12 @@ export const startWorker: StartPart = async (environment, logger) => {
       remakeConsumer,
     });
     postgresOk = true;
+    metrics.aligned(epoch);
+    saidWhy = '';
     wentBackIn = undefined;
     remakeConsumer = false;
     if (stopping || link.connection() !== connection) return;
-    session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, firstShard });
+    session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard });
     if (link.connection() === undefined) session.end('the connection to NATS was lost');
     if (stopping) await session.stop();
     logger.info({ epoch: epoch.epoch, base: epoch.base.toString() }, 'consuming');
@@ -91,7 +110,10 @@ export const startWorker: StartPart = async (environment, logger) => {
         await consumeOnce(connection);
       } catch (error) {
         postgresOk = false;
-        if (!stopping) logger.warn({ err: error }, 'not consuming yet; trying again');
+        // Said once for each reason, not twice a second for as long as an outage lasts.
+        const why = String(error);
+        if (!stopping && why !== saidWhy) logger.warn({ err: error }, 'not consuming yet; trying on');
+        saidWhy = why;
         await sleep(retryMs);
       }
     }
@@ -108,6 +130,7 @@ export const startWorker: StartPart = async (environment, logger) => {
     port: config.metricsPort,
     portVariable: 'WORKER_METRICS_PORT',
     parts: () => ({ postgres: postgresOk, nats: link.connection() !== undefined, consumer: session !== undefined }),
+    metrics: metrics.exposition,
   });
 
   return {

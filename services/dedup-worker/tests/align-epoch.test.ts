@@ -81,6 +81,14 @@ test('the first start makes the stream, the first epoch and its consumer, which 
   expect((await jsm.consumers.info(names.stream, durableOf(names, 1))).config.ack_wait).toBe(5_000_000_000);
 });
 
+test('a database that starts on a stream which is in use counts from the first message that it finds there', async () => {
+  await align();
+  await send(5);
+  await jsm.streams.purge(names.stream, { seq: 4 });
+  await database.pool.query('delete from epochs');
+  expect(await align()).toMatchObject({ epoch: 1, base: -3n });
+});
+
 test('several workers that start at once agree on one epoch', async () => {
   const epochs = await Promise.all([1, 2, 3, 4].map(() => align()));
   expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 1, 1, 1]);

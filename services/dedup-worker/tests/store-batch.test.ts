@@ -23,8 +23,10 @@ beforeEach(async () => {
   await database.pool.query(`
     truncate event_keys, events, refused, tallies, dead_letters, replays, topic_counters, minute_counters, epochs;
     update watermark set position = 0, known = 0`);
-  await openEpoch(database.pool, 0, 'stream-1', 0n, 'first start');
+  await openEpoch(database.pool, 0, stream('stream-1', 0), 'first start');
 });
+
+const stream = (created: string, lastSequence = 0) => ({ created, firstSequence: 1, lastSequence });
 
 const store = (...batch: Parameters<typeof storeBatch>[3]) => storeBatch(database.pool, 1, 0, batch);
 
@@ -180,7 +182,7 @@ test('a day without a partition is refused as such, and stored once the partitio
 
 describe('epochs', () => {
   test('a batch of an epoch that is over is refused', async () => {
-    await openEpoch(database.pool, 1, 'stream-2', 0n, 'test');
+    await openEpoch(database.pool, 1, stream('stream-2', 0), 'test');
     await expect(store(copyAt({ position: 1 }))).rejects.toSatisfy((error) => sqlStateOf(error) === 'ES001');
   });
 
@@ -189,7 +191,7 @@ describe('epochs', () => {
     try {
       await first.query('begin');
       await storeBatch(first, 1, 1, [copyAt({ position: 41 })]);
-      const opening = openEpoch(database.pool, 1, 'stream-2', 0n, 'test');
+      const opening = openEpoch(database.pool, 1, stream('stream-2', 0), 'test');
       await waitUntil('the opening waits', () =>
         database.value<boolean>(
           "select exists (select from pg_stat_activity where wait_event = 'advisory' and datname = current_database())",
@@ -203,13 +205,13 @@ describe('epochs', () => {
   });
 
   test('two workers that see the same change open one epoch', async () => {
-    const opened = await Promise.all([1, 2, 3].map(() => openEpoch(database.pool, 1, 'stream-2', 0n, 'test')));
+    const opened = await Promise.all([1, 2, 3].map(() => openEpoch(database.pool, 1, stream('stream-2', 0), 'test')));
     expect(opened.map(({ epoch }) => epoch)).toEqual([2, 2, 2]);
   });
 
   test('a base is above every position that was ever known, also one without a row', async () => {
     await advanceWatermark(database.pool, 1, 10n, 25n);
-    expect(await openEpoch(database.pool, 1, 'stream-2', 0n, 'test')).toMatchObject({ base: 25n });
+    expect(await openEpoch(database.pool, 1, stream('stream-2', 0), 'test')).toMatchObject({ base: 25n });
   });
 
   test('a message at or below the watermark without a row of its timestamp shows that the broker went back', async () => {
@@ -238,7 +240,7 @@ describe('epochs', () => {
   test('messages that an older store brings back under a new epoch are the copies they were', async () => {
     const tally = tallyAt(3, [{ topic: 'orders', source: 'shop', eventIds: ['e1'] }]);
     await store(copyAt({ position: 1 }), copyAt({ position: 2 }), tally);
-    await openEpoch(database.pool, 1, 'stream-1', 4n, 'went back');
+    await openEpoch(database.pool, 1, stream('stream-1', 4), 'went back');
     // base is 3: sequence 1 is position 4, and so on; sequence 4 is new.
     const at = (sequence: number) => someTimeUs + BigInt(sequence);
     const judged = await storeBatch(database.pool, 2, 0, [
@@ -260,7 +262,7 @@ describe('the watermark', () => {
   test('never goes down, and moves in its own epoch only', async () => {
     expect(await advanceWatermark(database.pool, 1, 5n, 9n)).toBe(5n);
     expect(await advanceWatermark(database.pool, 1, 3n, 4n)).toBe(5n);
-    await openEpoch(database.pool, 1, 'stream-2', 0n, 'test');
+    await openEpoch(database.pool, 1, stream('stream-2', 0), 'test');
     expect(await advanceWatermark(database.pool, 1, 50n, 50n)).toBe(5n);
     expect(await advanceWatermark(database.pool, 2, 12n, 12n)).toBe(12n);
     expect(await database.value('select known from watermark')).toBe('12');

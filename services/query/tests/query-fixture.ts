@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { type BrokerNames, namesFor } from '@eventsieve/contract/names';
 import { type BrokerLink, openBrokerLink } from '@eventsieve/runtime/broker-link';
 import { ensureStream } from '@eventsieve/runtime/stream';
+import { createPool } from '@eventsieve/store/pool';
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../../tests/support/database.js';
@@ -31,6 +33,7 @@ export interface QueryFixture {
   readonly jsm: JetStreamManager;
   readonly link: BrokerLink;
   readonly queries: Queries;
+  readonly pool: Pool;
   /** Sends messages to the stream; the sequence of the last. */
   send(count: number): Promise<number>;
   openEpoch(reason?: string): Promise<void>;
@@ -55,7 +58,10 @@ export async function openFixture(): Promise<QueryFixture> {
   await makeStream(jsm, names);
   const link = openBrokerLink({ url: inject('natsUrl'), name: 'test', logger: silent });
   await waitUntil('the link to be up', () => link.connection());
-  const statements = databaseOf(database.pool);
+  // As the service has it: the planner of a new database would compile the simplest statement.
+  const options = { url: database.url, name: 'test', max: 4, statementTimeoutMs: 20_000, onError: () => undefined };
+  const pool = createPool(options);
+  const statements = databaseOf(pool);
   await database.pool.query(`select ensure_event_partition_v1(d::date)
     from generate_series(current_date - 2, current_date + 1, interval '1 day') d`);
   const epoch = () => database.value<number>('select max(epoch) from epochs');
@@ -65,10 +71,11 @@ export async function openFixture(): Promise<QueryFixture> {
     names,
     jsm,
     link,
+    pool,
     queries: {
       database: statements,
       auditDatabase: statements,
-      drizzle: drizzle(database.pool),
+      drizzle: drizzle(pool),
       lastPosition: readsLastPosition({ link, names, timeoutMs: 1_000 }),
       startedAtMs: Date.now(),
     },
@@ -80,7 +87,7 @@ export async function openFixture(): Promise<QueryFixture> {
     async openEpoch(reason = 'test') {
       const { created, state } = await jsm.streams.info(names.stream);
       const present = (await epoch()) ?? 0;
-      await database.pool.query('select open_epoch_v1($1, $2, $3, $4)', [present, created, state.last_seq, reason]);
+      await database.pool.query('select open_epoch_v1($1, $2, 1, $3, $4)', [present, created, state.last_seq, reason]);
     },
     async store(...copies) {
       const column = <T>(read: (copy: StoredCopy) => T) => copies.map(read);
@@ -122,6 +129,7 @@ export async function openFixture(): Promise<QueryFixture> {
       await jsm.streams.delete(names.stream).catch(() => undefined);
       await link.close();
       await connection.close();
+      await pool.end();
       await database.drop();
     },
   };

@@ -50,16 +50,13 @@ export async function currentEpoch(pool: Pool): Promise<Epoch | undefined> {
 export async function openEpoch(
   pool: Pool,
   expected: number,
-  streamCreated: string,
-  lastSequence: bigint,
+  stream: { readonly created: string; readonly firstSequence: number; readonly lastSequence: number },
   reason: string,
 ): Promise<Epoch> {
-  const { rows } = await pool.query<EpochRow>('select epoch, base, stream_created from open_epoch_v1($1, $2, $3, $4)', [
-    expected,
-    streamCreated,
-    lastSequence.toString(),
-    reason,
-  ]);
+  const { rows } = await pool.query<EpochRow>(
+    'select epoch, base, stream_created from open_epoch_v1($1, $2, $3, $4, $5)',
+    [expected, stream.created, stream.firstSequence, stream.lastSequence, reason],
+  );
   const row = rows[0];
   if (row === undefined) throw new Error('open_epoch_v1 returned no row');
   return asEpoch(row);
