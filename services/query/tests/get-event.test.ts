@@ -133,11 +133,13 @@ test('with NATS away an unknown id is pending at once, and a stored one is shown
   expect(await get('e')).toMatchObject({ status: stored });
 });
 
-test.each([
-  ['topic', '', 'e'],
-  ['event_id', 'orders', ''],
-  ['event_id', 'orders', 'a\0'],
-  ['topic', 'x'.repeat(256), 'e'],
-])('a wrong %s is refused by its name', async (field, topic, eventId) => {
-  await expect(get(eventId, topic)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', fields: [{ field }] });
+test('a topic or an id that cannot be one is refused by its name', async () => {
+  for (const [field, topic, eventId] of [
+    ['topic', '', 'e'],
+    ['event_id', 'orders', ''],
+    ['event_id', 'orders', 'a\0'],
+    ['topic', 'x'.repeat(256), 'e'],
+  ] as const) {
+    await expect(get(eventId, topic)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', fields: [{ field }] });
+  }
 });

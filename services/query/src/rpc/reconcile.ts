@@ -11,7 +11,7 @@ import { type InFlightRow, inFlightOf, inFlightParameters, selectInFlight } from
 
 type AuditQueries = Pick<Queries, 'auditDatabase' | 'lastPosition'>;
 
-const attempts = 5;
+const attempts = 3;
 const pauseMs = 300;
 
 /**
@@ -62,8 +62,9 @@ async function auditSnapshot(snapshot: Statements, holdings: Holdings | undefine
     last === undefined || holdings === undefined ? [] : await compareBroker(snapshot, { settled, base, holdings });
 
   const inFlight = inFlightOf(flight, holdings);
+  const nothingYet = bounds.stream_created === null && holdings?.lastSequence === 0n;
   return {
-    brokerChecked: last !== undefined,
+    brokerChecked: last !== undefined || nothingYet,
     base,
     known,
     response(brokerChecked) {
