@@ -18,6 +18,15 @@ export interface CallContext {
   readonly cancelled: () => boolean;
 }
 
+/** How a call ended, for those who count. */
+export interface EndedCall<Request> {
+  /** Undefined when the bytes were no message. */
+  readonly request: Request | undefined;
+  /** Undefined when it was answered. */
+  readonly error: EventsieveError | undefined;
+  readonly seconds: number;
+}
+
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
 
 /** Bytes that are no message. grpc-js would answer INTERNAL and hide the call from the handler. */
@@ -51,10 +60,22 @@ export function tolerant<Request, Response>(
  * The only place where a handler meets grpc-js: a rejected async handler never answers there and ends the process
  * (grpc-node#290), so every handler is wrapped here, once.
  */
-export function unary<Request, Response>(handler: UnaryHandler<Request, Response>, logger: Logger) {
+export function unary<Request, Response>(
+  handler: UnaryHandler<Request, Response>,
+  logger: Logger,
+  onEnded: (call: EndedCall<Request>) => void = () => undefined,
+) {
   return (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>): void => {
-    const fail = (error: unknown) => answer(toGrpcStatus(foreseen(error, logger, call.getPath())));
-    if (call.request instanceof Undecodable) {
+    const begunAtMs = performance.now();
+    const request = call.request instanceof Undecodable ? undefined : call.request;
+    const ended = (error?: EventsieveError) =>
+      onEnded({ request, error, seconds: (performance.now() - begunAtMs) / 1000 });
+    const fail = (thrown: unknown) => {
+      const error = foreseen(thrown, logger, call.getPath());
+      ended(error);
+      answer(toGrpcStatus(error));
+    };
+    if (request === undefined) {
       fail(
         new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', {
           reason: 'UNDECODABLE',
@@ -68,8 +89,11 @@ export function unary<Request, Response>(handler: UnaryHandler<Request, Response
       cancelled: () => call.cancelled,
     };
     Promise.resolve()
-      .then(() => handler(call.request, context))
-      .then((response) => answer(null, response), fail);
+      .then(() => handler(request, context))
+      .then((response) => {
+        ended();
+        answer(null, response);
+      }, fail);
   };
 }
 

@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import type { Exposition } from './metrics.js';
 
 export interface SidePortOptions {
   readonly host: string;
@@ -6,6 +7,7 @@ export interface SidePortOptions {
   readonly portVariable: string;
   /** Each part that this service leans on, and whether it is there. */
   readonly parts: () => Readonly<Record<string, boolean>>;
+  readonly metrics: Exposition;
 }
 
 export interface SidePort {
@@ -13,14 +15,14 @@ export interface SidePort {
   stop(): Promise<void>;
 }
 
-/** The small HTTP port beside a service that speaks something else: GET /health for probes. */
-export async function openSidePort({ host, port, portVariable, parts }: SidePortOptions): Promise<SidePort> {
+/** The small HTTP port beside a service that speaks something else: GET /health for probes, GET /metrics for Prometheus. */
+export async function openSidePort({ host, port, portVariable, parts, metrics }: SidePortOptions): Promise<SidePort> {
   const startedAt = Date.now();
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
+    if (request.method === 'GET' && path === '/metrics') return void answerMetrics(metrics, response);
     if (request.method !== 'GET' || (path !== '/health' && path !== '/')) {
-      response.writeHead(404, { 'content-type': 'application/json' });
-      return void response.end('{"error":{"code":"not_found","message":"only GET /health is here","fields":[]}}\n');
+      return answerError(response, 404, 'not_found', 'only GET /health and GET /metrics are here');
     }
     const state = parts();
     const ok = Object.values(state).every(Boolean);
@@ -48,4 +50,19 @@ export async function openSidePort({ host, port, portVariable, parts }: SidePort
         server.closeAllConnections();
       }),
   };
+}
+
+async function answerMetrics({ contentType, text }: Exposition, response: ServerResponse): Promise<void> {
+  try {
+    const body = await text();
+    response.writeHead(200, { 'content-type': contentType });
+    response.end(body);
+  } catch {
+    answerError(response, 500, 'internal', 'the metrics could not be read');
+  }
+}
+
+function answerError(response: ServerResponse, status: number, code: string, message: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify({ error: { code, message, fields: [] } })}\n`);
 }

@@ -1,5 +1,6 @@
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { Load } from './metrics.js';
 
 export interface ConsumeOptions {
   readonly consumer: Consumer;
@@ -19,6 +20,7 @@ export interface Consuming {
   stop(): Promise<void>;
   /** Forgets what was not begun: it will be handed out again. */
   drop(): void;
+  load(): Load;
 }
 
 // A batch that is not full waits this long for company while another one is under way.
@@ -122,6 +124,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
   void watch(messages);
 
   return {
+    load: () => ({ batchesUnderWay: underWay.size, messagesBuffered: buffer.length }),
     drop() {
       close();
       buffer = [];

@@ -1,5 +1,7 @@
+import type { remedies } from '@eventsieve/contract/metric-names';
+
 /** What an error of a storing call asks for. */
-export type Remedy = 'retry' | 'create-partition' | 'split' | 'realign' | 'wait';
+export type Remedy = (typeof remedies)[number];
 
 /** Raised by our own functions: the epoch is over; the broker has gone back. */
 export const epochOver = 'ES001';

@@ -9,6 +9,7 @@ import { answerWaiters } from './answer-waiters.js';
 import type { WorkerConfig } from './config.js';
 import { type Consuming, startConsuming } from './consume.js';
 import { type Delivery, readDelivery } from './delivery.js';
+import type { Load, WorkerMetrics } from './metrics.js';
 import { ensurePartitions } from './partitions.js';
 import { settleBatch } from './settle-batch.js';
 import type { Epoch } from './sql/epochs.js';
@@ -23,6 +24,7 @@ export interface SessionDeps {
   readonly epoch: Epoch;
   readonly logger: Logger;
   readonly duplicates: DuplicateLog;
+  readonly metrics: WorkerMetrics;
   /** Sets this process's counters apart from those of others. */
   readonly firstShard: number;
 }
@@ -39,6 +41,7 @@ export interface Session {
   end(why: string): void;
   /** In order: gives back what was not begun, finishes what was. */
   stop(): Promise<void>;
+  load(): Load;
 }
 
 export const shards = 16;
@@ -48,7 +51,7 @@ const drainMs = 5_000;
 
 /** Consuming within one epoch, from an alignment to the loss of the connection. */
 export async function startSession(deps: SessionDeps): Promise<Session> {
-  const { config, connection, jsm, pool, epoch, logger, duplicates, firstShard } = deps;
+  const { config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard } = deps;
   const { names } = config;
   let over = false;
   let resolveEnded: (end: SessionEnd) => void = () => undefined;
@@ -88,6 +91,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
   ): void {
     if (over) return;
     for (const { message } of batch) message.ack();
+    metrics.settled(batch, judgements);
     watermark.acked();
     answerWaiters(connection, batch, judgements, reason);
     for (const { content, position } of batch) {
@@ -108,13 +112,16 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
   async function settle(messages: readonly JsMsg[], slot: number): Promise<void> {
     // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
     const bySequence = new Map(messages.map((message) => [message.seq, message]));
-    const batch = [...bySequence.values()].map((message) => readDelivery(message, epoch.base, names));
+    const distinct = [...bySequence.values()];
+    metrics.taken(distinct);
+    const batch = distinct.map((message) => readDelivery(message, epoch.base, names));
     try {
       await settleBatch(
         {
           pool,
           epoch: epoch.epoch,
           logger,
+          metrics,
           committed,
           ensurePartitions: (of) =>
             ensurePartitions(
@@ -140,6 +147,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     names,
     epoch,
     logger,
+    metrics,
     ackWaitMs: config.ackWaitMs,
     onChanged: (why) => end(why),
     onStuck: () => end('the consumer hands out nothing though the stream holds messages', 'remake-consumer'),
@@ -150,7 +158,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
       watermark.stop();
       throw error;
     });
-  consuming = await startConsuming({
+  const pulling = await startConsuming({
     consumer,
     logger,
     batchSize: config.batchSize,
@@ -161,12 +169,15 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     onLost: (why) => end(why),
   });
 
+  consuming = pulling;
+
   // It may have ended while the pull was being set up.
-  if (over) consuming.drop();
+  if (over) pulling.drop();
 
   return {
     ended,
     end,
+    load: pulling.load,
     async stop() {
       const patience = setTimeout(() => end('what was under way could not be finished in time'), drainMs);
       await consuming?.stop();

@@ -3,6 +3,7 @@ import type { Logger } from '@eventsieve/runtime/logger';
 import type { Pool } from 'pg';
 import { deadLetter, type Reason, reasonOf } from './dead-letter.js';
 import type { Delivery } from './delivery.js';
+import type { WorkerMetrics } from './metrics.js';
 import { brokerWentBack, remedyFor, sqlStateOf } from './postgres-errors.js';
 import { type Judgement, storeBatch } from './store-batch.js';
 
@@ -10,6 +11,7 @@ export interface SettleDeps {
   readonly pool: Pool;
   readonly epoch: number;
   readonly logger: Logger;
+  readonly metrics: Pick<WorkerMetrics, 'stored' | 'failed'>;
   /** Committed: acks and answers. Called once for each part of a batch that was split. */
   readonly committed: (batch: readonly Delivery[], judgements: ReadonlyMap<bigint, Judgement>, reason?: Reason) => void;
   readonly ensurePartitions: (batch: readonly Delivery[]) => Promise<void>;
@@ -35,7 +37,13 @@ export async function settleBatch(deps: SettleDeps, shard: number, batch: readon
 }
 
 async function store(deps: SettleDeps, shard: number, batch: readonly Delivery[]): Promise<void> {
-  await persist(deps, batch, async () => deps.committed(batch, await storeBatch(deps.pool, deps.epoch, shard, batch)), {
+  const storeAll = async () => {
+    const begunAtMs = performance.now();
+    const judgements = await storeBatch(deps.pool, deps.epoch, shard, batch);
+    deps.metrics.stored((performance.now() - begunAtMs) / 1000);
+    deps.committed(batch, judgements);
+  };
+  await persist(deps, batch, storeAll, {
     async split(error) {
       const [only] = batch;
       if (batch.length === 1 && only) return keep(deps, shard, only, reasonOf(error));
@@ -68,6 +76,7 @@ async function persist(
       return await work();
     } catch (error) {
       const remedy = remedyFor(error);
+      deps.metrics.failed(remedy);
       if (remedy === 'realign') {
         return deps.realign((error as Error).message, sqlStateOf(error) === brokerWentBack);
       }

@@ -2,6 +2,7 @@ import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { Pool } from 'pg';
+import type { WorkerMetrics } from './metrics.js';
 import { advanceWatermark, type Epoch } from './sql/epochs.js';
 
 export interface WatermarkDeps {
@@ -10,6 +11,7 @@ export interface WatermarkDeps {
   readonly names: BrokerNames;
   readonly epoch: Epoch;
   readonly logger: Logger;
+  readonly metrics: Pick<WorkerMetrics, 'known' | 'watermark'>;
   readonly ackWaitMs: number;
   /** The stream or the consumer is not the one that this session was aligned with. */
   readonly onChanged: (why: string) => void;
@@ -33,7 +35,7 @@ const stuckAfterMs = 1_000;
  * while; the watermark does not. What such a broker brings back is cleared away here too.
  */
 export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
-  const { jsm, pool, names, epoch, logger, ackWaitMs, onChanged, onStuck } = deps;
+  const { jsm, pool, names, epoch, logger, metrics, ackWaitMs, onChanged, onStuck } = deps;
   let timer: NodeJS.Timeout | undefined;
   let running = false;
   let stopped = false;
@@ -65,9 +67,11 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     const committedSequence = Math.max(consumer.ack_floor.stream_seq, stream.state.first_seq - 1, 0);
     const committed = epoch.base + BigInt(committedSequence);
     const known = epoch.base + BigInt(stream.state.last_seq);
+    metrics.known(known);
     if (known < sentKnown) throw new Changed('the last sequence of the stream went back');
     if (committed !== sentCommitted || known !== sentKnown) {
       watermark = await advanceWatermark(pool, epoch.epoch, committed, known);
+      metrics.watermark(watermark);
       sentCommitted = committed;
       sentKnown = known;
     } else if (stream.state.messages > 0 && epoch.base + BigInt(stream.state.first_seq) <= watermark) {

@@ -1,6 +1,7 @@
 import type { BrokerNames } from '@eventsieve/contract/names';
 import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import type { EventLimits } from './config.js';
+import type { GatewayMetrics } from './metrics.js';
 import type { Publisher } from './publisher.js';
 import type { VerdictDesk } from './verdict-desk.js';
 
@@ -12,6 +13,7 @@ export interface Gateway {
   readonly publisher: Publisher;
   readonly desk: VerdictDesk;
   readonly duplicates: DuplicateLog;
+  readonly metrics: GatewayMetrics;
   /** Whether the broker is there. */
   connected(): boolean;
   /** The largest message that the broker takes. */

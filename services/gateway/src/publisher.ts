@@ -33,7 +33,9 @@ export interface Publisher {
   attach(connection: NatsConnection): void;
   /** The connection is gone: what is in flight has an unknown fate. */
   detach(): void;
-  inFlight(): number;
+  /** Sent and not acknowledged yet. */
+  messagesInFlight(): number;
+  bytesInFlight(): number;
   stop(): void;
 }
 
@@ -153,7 +155,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       for (const job of [...jobs]) abandon(job, 'the connection to NATS was lost');
     },
 
-    inFlight: () => messagesInFlight,
+    messagesInFlight: () => messagesInFlight,
+    bytesInFlight: () => bytesInFlight,
 
     stop() {
       clearInterval(sweep);

@@ -46,6 +46,11 @@ export function brokerAway(): EventsieveError {
   return new EventsieveError('UNAVAILABLE', message, { reason: 'BROKER_AWAY', retryAfterMs: 1_000 });
 }
 
+export function stoppingNow(): EventsieveError {
+  const message = 'the gateway is stopping; nothing was taken';
+  return new EventsieveError('UNAVAILABLE', message, { reason: 'STOPPING', retryAfterMs: 500 });
+}
+
 export function overloaded(): EventsieveError {
   const message = 'too many events are in flight; nothing was taken';
   return new EventsieveError('RESOURCE_EXHAUSTED', message, { reason: 'TOO_MANY_IN_FLIGHT', retryAfterMs: 200 });

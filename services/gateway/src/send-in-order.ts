@@ -14,7 +14,9 @@ export async function sendInOrder(gateway: Gateway, messages: readonly OutgoingM
   for (let attempt = 1; ; attempt++) {
     if (!gateway.connected()) throw brokerAway();
     if (!gateway.publisher.hasRoom(messages.length, bytes)) throw overloaded();
+    const begunAtMs = performance.now();
     const acks = await gateway.publisher.publish(messages);
+    gateway.metrics.published((performance.now() - begunAtMs) / 1000);
     if (attempt === attempts || !acks.every(isTransient)) return acks;
     if (acks.some(lacksStream)) await gateway.ensureStream().catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, pauseMs * attempt));

@@ -1,4 +1,3 @@
-import { EventsieveError } from '@eventsieve/contract/errors';
 import { IngestServiceService, type PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import { openBrokerLink } from '@eventsieve/runtime/broker-link';
@@ -13,7 +12,9 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { readConfig } from './config.js';
 import type { Gateway } from './gateway.js';
+import { createGatewayMetrics } from './metrics.js';
 import { createPublisher } from './publisher.js';
+import { stoppingNow } from './refusals.js';
 import { publish } from './rpc/publish.js';
 import { createVerdictDesk } from './verdict-desk.js';
 
@@ -79,6 +80,8 @@ export const startGateway: StartPart = async (environment, logger) => {
     }
   }
 
+  const connected = () => link.connection() !== undefined;
+  const metrics = createGatewayMetrics({ publisher, desk, connected });
   const gateway: Gateway = {
     names: config.names,
     limits: config.limits,
@@ -86,16 +89,20 @@ export const startGateway: StartPart = async (environment, logger) => {
     publisher,
     desk,
     duplicates,
-    connected: () => link.connection() !== undefined,
+    metrics,
+    connected,
     maxMessageBytes: () => link.connection()?.info?.max_payload ?? Number.MAX_SAFE_INTEGER,
     ensureStream: ensure,
   };
 
-  const handlePublish = unary<DoorRequest, PublishResponse>((request, context) => {
-    if (stopping)
-      throw new EventsieveError('UNAVAILABLE', 'the gateway is stopping; nothing was taken', { retryAfterMs: 500 });
-    return publish(gateway, request, context);
-  }, logger);
+  const handlePublish = unary<DoorRequest, PublishResponse>(
+    (request, context) => {
+      if (stopping) throw stoppingNow();
+      return publish(gateway, request, context);
+    },
+    logger,
+    metrics.ended,
+  );
 
   // The same method as in the API, read into the gateway's own view of the request.
   const method = IngestServiceService.publish as unknown as MethodDefinition<DoorRequest, PublishResponse>;
@@ -119,6 +126,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     port: config.metricsPort,
     portVariable: 'GATEWAY_METRICS_PORT',
     parts: () => ({ nats: ready }),
+    metrics: metrics.exposition,
   });
 
   return {

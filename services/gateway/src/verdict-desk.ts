@@ -17,6 +17,8 @@ export interface Waiting {
 export interface VerdictDesk {
   readonly replyTo: string;
   open(count: number): Waiting;
+  /** Copies whose verdict is waited for. */
+  waiting(): number;
   attach(connection: NatsConnection): void;
   stop(): void;
 }
@@ -71,6 +73,8 @@ export function createVerdictDesk(subjectPrefix: string, logger: Logger): Verdic
         },
       };
     },
+
+    waiting: () => waiting.size,
 
     attach(nc) {
       if (subscription === undefined || subscription.isClosed()) {

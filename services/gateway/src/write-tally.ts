@@ -12,9 +12,10 @@ const maxTallyBytes = 256 * 1024;
  * they be answered as duplicates.
  */
 export async function writeTally(gateway: Gateway, dropped: readonly ValidEvent[]): Promise<void> {
-  const acks = await sendInOrder(gateway, tallyMessages(dropped, gateway.names.tallySubject));
-  const failure = failureOf(acks);
+  const messages = tallyMessages(dropped, gateway.names.tallySubject);
+  const failure = failureOf(await sendInOrder(gateway, messages));
   if (failure) throw failure;
+  gateway.metrics.droppedByBroker(dropped.length, messages.length);
 }
 
 function tallyMessages(dropped: readonly ValidEvent[], subject: string): OutgoingMessage[] {

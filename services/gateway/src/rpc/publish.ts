@@ -21,11 +21,14 @@ export async function publish(gateway: Gateway, request: DoorRequest, context: C
 
   let verdicts: Verdict[] = [];
   if (valid.length > 0) {
+    gateway.metrics.received(waitForStored, valid.length);
     verdicts = waitForStored
       ? await publishToStore(gateway, valid, context.deadlineMs)
       : await publishToBroker(gateway, valid);
   }
-  return respond(request, events, verdicts);
+  const response = respond(request, events, verdicts);
+  gateway.metrics.answered(waitForStored, response.results);
+  return response;
 }
 
 /** The broker may be set to take less than MAX_EVENT_BYTES. */
