@@ -44,6 +44,8 @@ export interface QueryFixture {
   advance(committed: number, known?: number): Promise<void>;
   /** Takes these messages out of the stream, as an ack does. */
   leave(...sequences: readonly number[]): Promise<void>;
+  /** Waits at a consumer for messages, as a worker does. */
+  pullFrom(durable: string): Promise<{ stop(): Promise<unknown> }>;
   close(): Promise<void>;
 }
 
@@ -124,6 +126,11 @@ export async function openFixture(): Promise<QueryFixture> {
     },
     async leave(...sequences) {
       for (const sequence of sequences) await jsm.streams.deleteMessage(names.stream, sequence, false);
+    },
+    async pullFrom(durable) {
+      const consumer = await jetstream(connection).consumers.get(names.stream, durable);
+      const messages = await consumer.consume({ callback: () => undefined });
+      return { stop: () => messages.close() };
     },
     async close() {
       await jsm.streams.delete(names.stream).catch(() => undefined);
