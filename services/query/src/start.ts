@@ -12,13 +12,16 @@ import { connectGateway } from './gateway-client.js';
 import { serveEvent } from './http/event.js';
 import { serveEvents } from './http/events.js';
 import { serveHealth } from './http/health.js';
+import { serveMetrics, timeRequests } from './http/metrics.js';
 import { servePublish } from './http/publish.js';
 import { serveReconcile } from './http/reconcile.js';
 import { serveReset } from './http/reset.js';
 import { startHttpServer } from './http/server.js';
 import { serveStats } from './http/stats.js';
 import { readsLastPosition } from './last-position.js';
+import { createQueryMetrics } from './metrics.js';
 import type { Queries } from './queries.js';
+import { getStats } from './rpc/get-stats.js';
 import { queryService, queryServiceName } from './rpc/query-service.js';
 import { databaseOf } from './sql/database.js';
 import { watchPostgres } from './watch-postgres.js';
@@ -50,6 +53,7 @@ export const startQuery: StartPart = async (environment, logger) => {
     lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
     startedAtMs,
   };
+  const metrics = createQueryMetrics(async () => (await getStats(queries)).lifetime);
   const health = createHealth([queryServiceName]);
   const postgres = watchPostgres(queries.database, (answers) => health.set(answers));
 
@@ -60,7 +64,7 @@ export const startQuery: StartPart = async (environment, logger) => {
     maxReceiveBytes: maxQuestionBytes,
     drainMs: config.drainMs,
     services: [
-      queryService(queries, QueryServiceService, logger),
+      queryService(queries, QueryServiceService, logger, metrics),
       health.service,
       ...reflectionServices([queryServiceName, 'grpc.health.v1.Health']),
     ],
@@ -72,12 +76,14 @@ export const startQuery: StartPart = async (environment, logger) => {
     drainMs: config.drainMs,
     logger,
     serve(app) {
+      timeRequests(app, metrics);
       servePublish(app, { gateway, ...config });
       serveEvents(app, queries);
       serveEvent(app, queries);
       serveStats(app, queries);
       serveReset(app, queries);
       serveReconcile(app, queries);
+      serveMetrics(app, metrics);
       serveHealth(app, { check: checksParts({ queries, gateway, names: config.names }), startedAtMs });
     },
   });

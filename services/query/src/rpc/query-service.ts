@@ -2,6 +2,7 @@ import type { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1
 import { type GrpcService, tolerant, unary } from '@eventsieve/runtime/grpc-server';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { MethodDefinition } from '@grpc/grpc-js';
+import type { QueryMetrics } from '../metrics.js';
 import type { Queries } from '../queries.js';
 import { databaseError } from '../sql/database.js';
 import { getEvent } from './get-event.js';
@@ -13,17 +14,24 @@ import { resetStats } from './reset-stats.js';
 export const queryServiceName = 'eventsieve.v1.QueryService';
 
 /** Every RPC of the service, each bound to its function. */
-export function queryService(queries: Queries, definition: typeof QueryServiceService, logger: Logger): GrpcService {
+export function queryService(
+  queries: Queries,
+  definition: typeof QueryServiceService,
+  logger: Logger,
+  metrics: Pick<QueryMetrics, 'called'>,
+): GrpcService {
   function bound<Request, Response>(
     method: MethodDefinition<Request, Response>,
     answer: (queries: Queries, request: Request) => Promise<Response>,
   ) {
+    const name = method.path.slice(method.path.lastIndexOf('/') + 1);
     const handler = unary<Request, Response>(
       (request) =>
         answer(queries, request).catch((error: unknown) => {
           throw databaseError(error);
         }),
       logger,
+      (call) => metrics.called(name, call),
     );
     return { definition: tolerant(method), handler };
   }
