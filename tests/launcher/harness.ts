@@ -136,6 +136,12 @@ export function processesOf(dataDir: string): { pid: number; command: string }[]
   return found;
 }
 
+export function familyOf(pid: number): { parent: number; group: number } {
+  const stat = read(`/proc/${pid}/stat`);
+  const [, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { parent: Number(parent), group: Number(group) };
+}
+
 export function pidOf(dataDir: string, pattern: RegExp): number {
   const found = processesOf(dataDir).filter(({ command }) => pattern.test(command));
   if (found.length !== 1) throw new Error(`${found.length} processes match ${pattern}`);

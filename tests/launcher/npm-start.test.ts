@@ -1,5 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { gone, type Launcher, npmStart, pidOf, processesOf, type Scratch, scratch } from './harness.js';
+
+// Each test starts everything, some twice, on a machine that may be busy with other test files.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let place: Scratch;
 let npm: Launcher;

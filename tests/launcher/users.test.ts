@@ -2,8 +2,11 @@ import { cpSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync } from '
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canEnter, isRoot } from '@eventsieve/embedded/unprivileged-user';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { gone, processesOf, root, scratch, startLauncher } from './harness.js';
+
+// Each test starts everything, some twice, on a machine that may be busy with other test files.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 // Who is root may become anyone; anyone else is one more ordinary user, and launcher.test.ts has tried that one.
 const ordinaryUser = { uid: 65_534, gid: 65_534 };
