@@ -136,6 +136,7 @@ test('a server that is not there may be tried again, a request that is too large
   const away = await failureOf(nobody.publish(event('away', 'a')));
   nobody.close();
   expect(away).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+  expect(away.message).toMatch(/^127\.0\.0\.1:\d+ cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+$/);
   const large = event('large', 'a', { payload: { text: 'x'.repeat(17 * 1024 * 1024) } });
   expect(await failureOf(client.publish(large))).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', retryable: false });
 });

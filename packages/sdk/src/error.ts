@@ -43,6 +43,7 @@ export function refuse(fields: readonly FieldError[]): EventsieveError {
 const tooLarge = /message larger than max|size larger than/;
 // What is left of a call whose server was killed; grpc-js calls it INTERNAL.
 const cutOff = /^Received RST_STREAM with code/;
+const noConnection = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note:/;
 
 export function ofGrpc(error: ServiceError, address: string): EventsieveError {
   const known = fromGrpcError(error);
@@ -50,5 +51,7 @@ export function ofGrpc(error: ServiceError, address: string): EventsieveError {
   let code = known.code;
   if (tooLarge.test(error.details)) code = 'PAYLOAD_TOO_LARGE';
   else if (code === 'INTERNAL' && cutOff.test(error.details)) code = 'UNAVAILABLE';
-  return new EventsieveError(new ContractError(code, `${address}: ${error.details}`, { cause: error }));
+  const [, unreachable] = noConnection.exec(error.details) ?? [];
+  const message = unreachable ? `${address} cannot be reached: ${unreachable}` : `${address}: ${error.details}`;
+  return new EventsieveError(new ContractError(code, message, { cause: error }));
 }

@@ -1,0 +1,124 @@
+import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { auditedTotals, drained } from './support/exactness.js';
+import { freePort, type System, startSystem } from './support/system.js';
+
+const command = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url));
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem();
+  // The audit wants to find something from the first.
+  await simulate(['--count', '1', '--dup-rate', '0', '--target', system.gatewayAddress]);
+});
+afterAll(() => system.stop());
+
+/** The command as it is shipped, in a process of its own. */
+function simulate(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+  return new Promise<{ code: number; lines: string[]; errors: string }>((resolve) => {
+    const options = { cwd: tmpdir(), env: { PATH: process.env.PATH, ...environment } };
+    const child = execFile(process.execPath, [command, 'simulate', ...args], options, (_, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, lines: stdout.trimEnd().split('\n'), errors: stderr });
+    });
+  });
+}
+
+async function totals() {
+  await drained(system);
+  const { unique, duplicates, conflicts, dead } = await auditedTotals(system.database);
+  return { unique, duplicates, conflicts, dead };
+}
+
+const doors = {
+  'the gateway': () => system.gatewayAddress,
+  'the bridge': () => system.http,
+  'the bridge by its whole URL': () => `${system.http}/publish/`,
+};
+
+test.each(Object.entries(doors))(
+  'its numbers are exact at %s',
+  async (_, target) => {
+    const before = await totals();
+    const { code, lines, errors } = await simulate(['--count', '5001', '--dup-rate', '0.3', '--target', target()]);
+    expect(errors).toBe('');
+    expect(code).toBe(0);
+    expect(lines.at(-1)).toBe('done received=5001 inserted=3501 duplicates=1500 dup_rate=29.99%');
+    expect(lines).toContainEqual(expect.stringMatching(/^latency of a request: mean [\d.]+ ms, p99 [\d.]+ ms$/));
+    expect(lines).toContain('errors 0, timeouts 0, copies sent again 0');
+    const after = await totals();
+    expect(after).toEqual({ ...before, unique: before.unique + 3501, duplicates: before.duplicates + 1500 });
+  },
+  60_000,
+);
+
+test('variables set it, and the local gateway is where it goes by default', async () => {
+  const { port } = new URL(`http://${system.gatewayAddress}`);
+  const environment = { COUNT: '40', DUP_RATE: '0.5', CONCURRENCY: '2', BATCH_SIZE: '7', TOPICS: 'only.this' };
+  const { code, lines } = await simulate([], { ...environment, GATEWAY_GRPC_PORT: port });
+  expect({ code, last: lines.at(-1) }).toEqual({
+    code: 0,
+    last: 'done received=40 inserted=20 duplicates=20 dup_rate=50.00%',
+  });
+  expect(await system.database.value("select count(*)::int from events where topic = 'only.this'")).toBe(20);
+});
+
+test('a seed sends the same events again, and the server says so', async () => {
+  const args = ['--count', '100', '--dup-rate', '0.2', '--seed', 'again', '--target', system.http];
+  expect((await simulate(args)).lines.at(-1)).toBe('done received=100 inserted=80 duplicates=20 dup_rate=20.00%');
+  const { code, lines } = await simulate(args);
+  expect(lines.at(-1)).toBe('done received=100 inserted=0 duplicates=100 dup_rate=100.00%');
+  expect(code).toBe(0);
+});
+
+test('what the broker alone answers is not called inserted', async () => {
+  const { code, lines } = await simulate(['--count', '500', '--wait', 'broker', '--target', system.gatewayAddress]);
+  expect(code).toBe(0);
+  expect(lines.at(-1)).toMatch(/^done received=500 accepted=\d+ duplicates=\d+ dup_rate=[\d.]+%$/);
+});
+
+test('a gateway killed under way costs no event: its copies are sent again', async () => {
+  const before = await totals();
+  const running = simulate(['--count', '30000', '--batch-size', '20', '--target', system.gatewayAddress]);
+  await expect
+    .poll(() => system.database.value<number>('select count(*)::int from event_keys'), {
+      timeout: 20_000,
+      interval: 20,
+    })
+    .toBeGreaterThan(before.unique + 1_000);
+  await system.gateway.kill();
+  system.gateway = await system.startGateway();
+  const { code, lines, errors } = await running;
+  expect(errors).toBe('');
+  expect(code).toBe(0);
+  expect(lines.at(-1)).toMatch(/^done received=30000 inserted=\d+ duplicates=\d+ /);
+  expect(lines.find((line) => line.startsWith('errors'))).not.toContain('errors 0');
+  const after = await totals();
+  expect(after.unique - before.unique).toBe(21_000);
+}, 90_000);
+
+test('a refusal ends it with exit code 1 and the server’s reason', async () => {
+  const args = ['--count', '3000', '--batch-size', '1500', '--target'];
+  for (const target of [system.gatewayAddress, system.http]) {
+    const { code, errors, lines } = await simulate([...args, target]);
+    expect(code).toBe(1);
+    expect(errors).toMatch(/^3000 events could not be delivered: .*1000/);
+    expect(lines.at(-1)).toBe('done received=0 inserted=0 duplicates=0 dup_rate=0.00%');
+  }
+});
+
+test('a server that is not there is given up on', async () => {
+  const { code, errors } = await simulate(['--count', '10', '--target', `127.0.0.1:${await freePort()}`]);
+  expect(code).toBe(1);
+  expect(errors).toMatch(/^10 events could not be delivered: UNAVAILABLE, .*is eventsieve running there\?/);
+}, 40_000);
+
+test('what cannot be asked for is refused in one sentence, with exit code 2', async () => {
+  const { code, errors, lines } = await simulate(['--count', 'x']);
+  expect({ code, errors, lines }).toEqual({
+    code: 2,
+    errors: '--count is "x", but must be a whole number from 1 to 10000000.\n',
+    lines: [''],
+  });
+});
