@@ -162,8 +162,8 @@ describe('redeliveries', () => {
 });
 
 test('batches with the same keys in opposite order neither deadlock for good nor miscount', async () => {
-  const ids = Array.from({ length: 200 }, (_, i) => `id-${i}`);
-  const rounds = 12;
+  const ids = Array.from({ length: 2000 }, (_, i) => `id-${i}`);
+  const rounds = 8;
   let position = 0;
   const batchOf = (order: readonly string[]) => order.map((eventId) => copyAt({ position: ++position, eventId }));
   const batches = Array.from({ length: rounds }, (_, round) => batchOf(round % 2 === 0 ? ids : [...ids].reverse()));

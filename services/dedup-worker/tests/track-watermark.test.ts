@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { type BrokerNames, durableOf, namesFor } from '@eventsieve/contract/names';
+import { AckPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { createDatabase, type TestDatabase } from '../../../tests/support/database.js';
+import { waitUntil } from '../../../tests/support/wait-until.js';
+import { alignEpoch } from '../src/align-epoch.js';
+import { advanceWatermark, type Epoch } from '../src/sql/epochs.js';
+import { trackWatermark, type WatermarkTracker } from '../src/track-watermark.js';
+
+const logger = pino({ level: 'silent' });
+let database: TestDatabase;
+let connection: NatsConnection;
+let jsm: JetStreamManager;
+let names: BrokerNames;
+let epoch: Epoch;
+let tracker: WatermarkTracker | undefined;
+let seen: string[];
+
+beforeAll(async () => {
+  database = await createDatabase();
+  connection = await connect({ servers: inject('natsUrl') });
+  jsm = await jetstreamManager(connection);
+});
+afterAll(async () => {
+  await connection.close();
+  await database.drop();
+});
+
+beforeEach(async () => {
+  await database.pool.query('truncate epochs; update watermark set position = 0, known = 0');
+  names = namesFor(`w${randomBytes(4).toString('hex')}`);
+  seen = [];
+  epoch = await alignEpoch({
+    jsm,
+    pool: database.pool,
+    names,
+    streamLimits: { maxBytes: 64 * 1024 ** 2, maxMessages: 0, dedupWindowMs: 120_000, replicas: 1 },
+    ackWaitMs: 10_000,
+    maxAckPending: 1000,
+    logger,
+    wentBackIn: undefined,
+    remakeConsumer: false,
+  });
+  return async () => {
+    tracker?.stop();
+    await jsm.streams.delete(names.stream).catch(() => undefined);
+  };
+});
+
+function track(ackWaitMs = 10_000): void {
+  tracker = trackWatermark({
+    jsm,
+    pool: database.pool,
+    names,
+    epoch,
+    logger,
+    metrics: { known: () => undefined, watermark: () => undefined },
+    ackWaitMs,
+    metrics: { known: () => undefined, watermark: () => undefined },
+    onChanged: (why) => seen.push(why),
+    onStuck: () => seen.push('stuck'),
+  });
+}
+
+async function send(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await jetstream(connection).publish(`${names.eventSubjectPrefix}t`, `${i}`);
+}
+
+async function pull(count: number) {
+  const consumer = await jetstream(connection).consumers.get(names.stream, durableOf(names, epoch.epoch));
+  const messages = [];
+  for await (const message of await consumer.fetch({ max_messages: count, expires: 2_000 })) messages.push(message);
+  return messages;
+}
+
+const watermark = () => database.value<string>('select position from watermark');
+const known = () => database.value<string>('select known from watermark');
+
+test('the watermark follows the acks without a gap, never what was only delivered', async () => {
+  await send(4);
+  track();
+  const [first, second, third] = await pull(4);
+  await waitUntil('the broker is known', async () => (await known()) === '4');
+  expect(await watermark()).toBe('0');
+  second?.ack();
+  third?.ack();
+  tracker?.acked();
+  await connection.flush();
+  expect(await watermark()).toBe('0');
+  first?.ack();
+  tracker?.acked();
+  await waitUntil('the watermark follows', async () => (await watermark()) === '3');
+});
+
+test('stored messages that a killed broker brought back are purged, others stay', async () => {
+  await send(5);
+  await advanceWatermark(database.pool, epoch.epoch, 3n, 5n);
+  track();
+  const state = async () => (await jsm.streams.info(names.stream)).state;
+  await waitUntil('they are gone', async () => (await state()).messages === 2);
+  expect((await state()).first_seq).toBe(4);
+});
+
+test('a consumer that hands out nothing is reported, one that has nothing to hand out is not', async () => {
+  track(100);
+  await waitUntil('the tracker has looked', async () => (await known()) === '0' && tracker !== undefined);
+  await send(1);
+  tracker?.acked();
+  await waitUntil('it is stuck', () => seen.includes('stuck'));
+});
+
+test('a stream or a consumer that is gone is reported', async () => {
+  track();
+  await jsm.consumers.delete(names.stream, durableOf(names, epoch.epoch));
+  await waitUntil('the loss is reported', () => seen.length > 0);
+});
+
+test('a stream made anew under the same name is reported', async () => {
+  await jsm.streams.delete(names.stream);
+  await jsm.streams.add({ name: names.stream, subjects: [...names.streamSubjects] });
+  await jsm.consumers.add(names.stream, {
+    durable_name: durableOf(names, epoch.epoch),
+    ack_policy: AckPolicy.Explicit,
+  });
+  track();
+  await waitUntil('the change is reported', () => seen.includes('the stream was made anew'));
+});
