@@ -59,7 +59,6 @@ function track(ackWaitMs = 10_000): void {
     logger,
     metrics: { known: () => undefined, watermark: () => undefined },
     ackWaitMs,
-    metrics: { known: () => undefined, watermark: () => undefined },
     onChanged: (why) => seen.push(why),
     onStuck: () => seen.push('stuck'),
   });
