@@ -25,18 +25,7 @@ of answers that ghz got: the exit code is 1 when they differ, or when a call fai
 
 /** Undefined: only the help is wanted. A wrong flag is an Error with one sentence. */
 export function readGhzOptions(args: readonly string[]): GhzOptions | undefined {
-  const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      help: { type: 'boolean', short: 'h' },
-      duration: text,
-      total: text,
-      concurrency: text,
-      connections: text,
-      target: text,
-    },
-  });
+  const values = parse(args);
   if (values.help) return undefined;
   const { duration, total, concurrency = '50', connections = '4', target } = values;
   if (duration !== undefined && total !== undefined) throw new Error('--duration and --total exclude each other.');
@@ -50,9 +39,31 @@ export function readGhzOptions(args: readonly string[]): GhzOptions | undefined 
   }
   if (Number(connections) > Number(concurrency)) throw new Error('--connections must not be more than --concurrency.');
   const length = total === undefined ? ['--duration', duration ?? '20s'] : ['--total', total];
+  if (target !== undefined && !/^[^\s/]+:\d{1,5}$/.test(target)) {
+    throw new Error(`--target is "${target}", but must be an address such as 127.0.0.1:50051.`);
+  }
   return {
     target,
     ghzFlags: [...length, '--concurrency', concurrency, '--connections', connections],
     load: `${total === undefined ? `for ${duration ?? '20s'}` : `${total} calls`}, ${concurrency} at a time over ${connections} connections`,
   };
+}
+
+function parse(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const options = {
+    help: { type: 'boolean', short: 'h' },
+    duration: text,
+    total: text,
+    concurrency: text,
+    connections: text,
+    target: text,
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    // Node's advice follows its first sentence.
+    const [sentence = ''] = (error as Error).message.split(/\.\s|\n/);
+    throw new Error(`${sentence}; --help lists the flags.`);
+  }
 }
