@@ -1,16 +1,7 @@
 import { atEnd, trailing } from './json-text.js';
-import {
-  decodeString,
-  fail,
-  failSyntax,
-  newScan,
-  type Scan,
-  scanColon,
-  scanString,
-  scanValue,
-  skipSpace,
-  tooDeep,
-} from './json-text-scan.js';
+import { scanColon, scanValue } from './json-text-scan.js';
+import { fail, failSyntax, newScan, type Scan, skipSpace, tooDeep } from './json-text-state.js';
+import { decodeString, scanString } from './json-text-string.js';
 
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
 

@@ -1,4 +1,5 @@
-import { newScan, type Scan, scanValue, skipSpace } from './json-text-scan.js';
+import { scanValue } from './json-text-scan.js';
+import { newScan, type Scan, skipSpace } from './json-text-state.js';
 
 export interface PayloadFault {
   /** Such as `items[2].price`; empty when the payload itself is at fault. */

@@ -9,5 +9,7 @@ export interface Queries {
   readonly auditDatabase: Database;
   readonly drizzle: NodePgDatabase;
   readonly lastPosition: LastPosition;
+  /** How long a question for an unknown id waits for what the broker held when it came. */
+  readonly lookupPatienceMs: number;
   readonly startedAtMs: number;
 }

@@ -30,6 +30,7 @@ import { watchPostgres } from './watch-postgres.js';
 const maxQuestionBytes = 1024 ** 2;
 const brokerTimeoutMs = 1_000;
 const auditConnections = 2;
+const lookupPatienceMs = 500;
 
 export const startQuery: StartPart = async (environment, logger) => {
   const config = readConfig(environment);
@@ -51,6 +52,7 @@ export const startQuery: StartPart = async (environment, logger) => {
     auditDatabase: databaseOf(auditPool),
     drizzle: drizzle(pool),
     lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
+    lookupPatienceMs,
     startedAtMs,
   };
   const metrics = createQueryMetrics(async () => (await getStats(queries)).lifetime);

@@ -60,6 +60,7 @@ describe('the status', () => {
     [OUTCOME_DEAD_LETTERED, '', 422, 200],
     [OUTCOME_ACCEPTED, '', 202, 202],
     [OUTCOME_ACCEPTED, '?wait=broker', 202, 202],
+    [OUTCOME_DUPLICATE, '?wait=broker', 202, 202],
     [OUTCOME_STORED, '?wait=stored', 201, 200],
   ])('of outcome %i%s is %i alone and %i in a batch', async (outcome, query, alone, inBatch) => {
     fake.answer((request) => outcomes(request, outcome));

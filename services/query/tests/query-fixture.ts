@@ -79,6 +79,7 @@ export async function openFixture(): Promise<QueryFixture> {
       auditDatabase: statements,
       drizzle: drizzle(pool),
       lastPosition: readsLastPosition({ link, names, timeoutMs: 1_000 }),
+      lookupPatienceMs: 300,
       startedAtMs: Date.now(),
     },
     async send(count) {

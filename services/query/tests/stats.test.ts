@@ -71,6 +71,14 @@ test('what is stored after the broker was asked does not make the count negative
   expect(lifetime).toMatchObject({ received: 3n, inFlight: 0n });
 });
 
+test('a row too many does not make the count negative', async () => {
+  await fixture.openEpoch();
+  await fixture.send(2);
+  await fixture.store({ position: 1 }, { position: 2 });
+  await fixture.database.pool.query('insert into replays values (2, now(), 1)');
+  expect((await stats()).queueSize).toBe(0n);
+});
+
 test('a reset subtracts what was counted, and what was in flight is counted after it', async () => {
   await storeSome();
   await fixture.send(8);

@@ -10,7 +10,8 @@ import type { GatewayClient } from '../gateway-client.js';
 import { formatInstant } from '../instant.js';
 import { readChoice, readParameters } from './parameters.js';
 import { bodyText } from './read-body.js';
-import { type BadEvent, isBad, type ReadEvent, readEvents } from './read-events.js';
+import { type BadEvent, isBad, type ReadEvent } from './read-event.js';
+import { readEvents } from './read-events.js';
 
 export interface Bridge {
   readonly gateway: GatewayClient;

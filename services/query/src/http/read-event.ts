@@ -1,9 +1,23 @@
+import type { FieldError } from '@eventsieve/contract/errors';
 import type { Event } from '@eventsieve/contract/gen/eventsieve/v1/event';
 import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
 import { pathText } from '@eventsieve/runtime/json-text';
 import { type JsonNode, sourceOf, stringOf } from '@eventsieve/runtime/json-text-tree';
 import { parseInstant } from '../instant.js';
-import type { BadEvent } from './read-events.js';
+
+/** An event, or what is wrong with it. */
+export type ReadEvent = Event | BadEvent;
+
+export interface BadEvent {
+  readonly faults: readonly Omit<FieldError, 'index'>[];
+  /** As far as they could be read. */
+  readonly topic: string;
+  readonly eventId: string;
+}
+
+export function isBad(event: ReadEvent): event is BadEvent {
+  return 'faults' in event;
+}
 
 const texts = ['topic', 'event_id', 'source', 'timestamp'] as const;
 type Text = (typeof texts)[number];
@@ -13,7 +27,7 @@ const loneSurrogate = /\p{Surrogate}/u;
 const timestampForm = 'must be an ISO 8601 date and time from year 1 to 9999, such as 2024-05-01T12:00:00Z';
 
 /** Finds what only JSON can get wrong. Lengths, characters and what a payload may hold are the gateway's to judge. */
-export function readEvent(text: string, { kind, members = [] }: JsonNode): Event | BadEvent {
+export function readEvent(text: string, { kind, members = [] }: JsonNode): ReadEvent {
   const faults: { field: string; message: string }[] = [];
   const given: Partial<Record<Text, string>> = {};
   let timestamp: Timestamp | undefined;

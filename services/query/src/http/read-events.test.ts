@@ -1,6 +1,7 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { describe, expect, it, test } from 'vitest';
-import { isBad, readEvents } from './read-events.js';
+import { isBad } from './read-event.js';
+import { readEvents } from './read-events.js';
 
 const good = { topic: 't', event_id: 'e', source: 's', timestamp: '2024-05-01T12:00:00Z' };
 const text = JSON.stringify(good);

@@ -1,27 +1,12 @@
-import { EventsieveError, type FieldError, invalid } from '@eventsieve/contract/errors';
-import type { Event } from '@eventsieve/contract/gen/eventsieve/v1/event';
+import { EventsieveError, invalid } from '@eventsieve/contract/errors';
 import { pathText } from '@eventsieve/runtime/json-text';
 import { type JsonNode, readJsonTree, type TreeFault } from '@eventsieve/runtime/json-text-tree';
-import { readEvent } from './read-event.js';
-
-/** An event, or what is wrong with it. */
-export type ReadEvent = Event | BadEvent;
-
-export interface BadEvent {
-  readonly faults: readonly Omit<FieldError, 'index'>[];
-  /** As far as they could be read. */
-  readonly topic: string;
-  readonly eventId: string;
-}
+import { type ReadEvent, readEvent } from './read-event.js';
 
 export interface ReadRequest {
   /** The body is one event, not a batch of one. */
   readonly single: boolean;
   readonly events: readonly ReadEvent[];
-}
-
-export function isBad(event: ReadEvent): event is BadEvent {
-  return 'faults' in event;
 }
 
 // Nothing is nested deeper in what the gateway takes, whatever MAX_PAYLOAD_DEPTH says.

@@ -6,9 +6,8 @@ import { lookupFaults } from '../lookup-text.js';
 import type { Queries } from '../queries.js';
 import { type EventRow, eventColumns, payloadFormatFaults, storedEventOf } from '../sql/event-row.js';
 
-type EventQueries = Pick<Queries, 'database' | 'lastPosition'>;
+type EventQueries = Pick<Queries, 'database' | 'lastPosition' | 'lookupPatienceMs'>;
 
-const patienceMs = 500;
 const pollMs = 25;
 
 /**
@@ -23,7 +22,7 @@ export async function getEvent(queries: EventQueries, request: GetEventRequest):
   }
   if (faults.length > 0) throw invalid(faults);
 
-  const giveUpAt = Date.now() + patienceMs;
+  const giveUpAt = Date.now() + queries.lookupPatienceMs;
   let answer = await queries.lastPosition.read();
   for (;;) {
     const [row] = await queries.database.query<LookupRow>(lookUp, [topic, eventId]);
