@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { chownSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
 import { freePort } from '@eventsieve/embedded/free-port';
 import { clusterName } from '@eventsieve/embedded/postgres-leftovers';
+import { canEnter } from '@eventsieve/embedded/unprivileged-user';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const realLauncher = 'embedded/dist/start.js';
@@ -32,7 +33,12 @@ export async function scratch(owner?: User): Promise<Scratch> {
   if (owner) chownSync(folder, owner.uid, owner.gid);
   const dataDir = join(folder, 'data');
   const names = ['HTTP_PORT', 'GATEWAY_GRPC_PORT', 'QUERY_GRPC_PORT', 'EMBEDDED_PG_PORT', 'EMBEDDED_NATS_PORT'];
-  const environment: Record<string, string> = { DATA_DIR: dataDir, NATS_SERVER: (await findNatsServer()).path };
+  let { path: natsServer } = await findNatsServer();
+  if (owner && !canEnter(dirname(natsServer), owner)) {
+    copyFileSync(natsServer, join(folder, 'nats-server'));
+    natsServer = join(folder, 'nats-server');
+  }
+  const environment: Record<string, string> = { DATA_DIR: dataDir, NATS_SERVER: natsServer };
   for (const name of names) environment[name] = String(await freePort());
   return { dataDir, environment, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
@@ -89,7 +95,11 @@ function observe(child: ChildProcess & { stdout: Readable; stderr: Readable }): 
       wake();
     });
   }
-  child.on('close', wake);
+  let closed = false;
+  child.on('close', () => {
+    closed = true;
+    wake();
+  });
   let next = 0;
   const launcher: Launcher = {
     process: child,
@@ -103,7 +113,8 @@ function observe(child: ChildProcess & { stdout: Readable; stderr: Readable }): 
           next = index + 1;
           return lines[index] as string;
         }
-        if (Date.now() > deadline) throw new Error(`no line ${pattern} within ${budgetMs} ms:\n${lines.join('\n')}`);
+        const problem = closed ? 'before it ended' : `within ${budgetMs} ms`;
+        if (closed || Date.now() > deadline) throw new Error(`no line ${pattern} ${problem}:\n${lines.join('\n')}`);
         const more = new Promise<void>((resolve) => waiting.push(resolve));
         await Promise.race([more, delay(Math.max(1, deadline - Date.now()))]);
         waiting = [];
