@@ -90,7 +90,10 @@ describe('a part that dies', () => {
     const client = new pg.Client({ connectionString: databaseUrl() });
     client.on('error', () => {});
     await client.connect();
-    const spin = client.query('do $$ begin loop perform count(*) from generate_series(1, 100000); end loop; end $$');
+    // Long enough for the restart, and an end of its own where the test is broken off.
+    const spin = client.query(`do $$ begin
+      while clock_timestamp() < now() + interval '60 seconds' loop perform count(*) from generate_series(1, 100000); end loop;
+    end $$`);
     spin.catch(() => {});
     await usingSql(async (other) => {
       const active = "select count(*)::int as n from pg_stat_activity where state = 'active' and query like 'do %'";
