@@ -154,6 +154,15 @@ describe('stopping', () => {
     },
   );
 
+  test('also while the services wait for something and are not ready', async () => {
+    const launcher = start({ environment: { STUB_SILENT: '1' } });
+    await launcher.line(/^stub waits for something/, 60_000);
+    launcher.process.kill('SIGINT');
+    expect(await launcher.ended(5_000)).toEqual({ code: 0, signal: null });
+    expect(processesOf(place.dataDir)).toEqual([]);
+    expect(launcher.output()).not.toContain('eventsieve is ready');
+  });
+
   test.each([{ STUB_STUBBORN: '0' }, { STUB_STUBBORN: '1' }])(
     'a launcher killed with -9 leaves nothing behind, %o, and the next start finds its data',
     async (environment) => {

@@ -1,3 +1,4 @@
+import { aborted } from './aborted.js';
 import type { Track } from './child.js';
 import { lockDataFolder } from './instance-lock.js';
 import type { LaunchSettings } from './launch-settings.js';
@@ -40,11 +41,4 @@ export async function launch(options: LaunchOptions): Promise<void> {
     await guard.close();
     lock.release();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { aborted } from './aborted.js';
 import { checkPorts } from './check-ports.js';
 import { runTask, type Track } from './child.js';
 import { type FoundNatsServer, findNatsServer } from './find-nats-server.js';
@@ -59,7 +60,9 @@ export async function startParts(options: StartPartsOptions): Promise<void> {
   const keep = (part: Part) => keepUp(part, say, stop);
   if (parts.postgres) keep(serverPart('postgres', parts.postgres));
   if (parts.nats) keep(serverPart('nats-server', parts.nats));
-  await Promise.all(services.map((each) => keep(each).firstReady));
+  // A service that waits for something may never be ready: a stop must not wait with it.
+  await Promise.race([Promise.all(services.map((each) => keep(each).firstReady)), aborted(stop)]);
+  stop.throwIfAborted();
   for (const line of readyLines({
     settings,
     ports,
