@@ -131,6 +131,7 @@ test('addresses between services are those of services and of what they listen o
     `gateway:${gateway?.doors[0]}`,
     'nats:4222',
     'postgres:5432',
+    `query:${query?.doors[0]}`,
     `query:${query?.doors[1]}`,
   ]);
 });

@@ -177,8 +177,8 @@ async function moveHere(databaseUrl: string, role: string) {
     );
     if (own.DATABASE_URL) moved.DATABASE_URL = url.href;
     if (own.NATS_URL) Object.assign(moved, { NATS_URL: inject('natsUrl'), NATS_PREFIX: prefix });
-    for (const address of ['GATEWAY_URL', 'TARGET_URL']) {
-      if (own[address]) moved[address] = move(own[address]).replace(/^gateway:/, '127.0.0.1:');
+    for (const address of ['GATEWAY_URL', 'TARGET_URL', 'QUERY_URL']) {
+      if (own[address]) moved[address] = move(own[address]).replace(/^[a-z]+:/, '127.0.0.1:');
     }
     if (own.BIND_HOST) moved.BIND_HOST = '127.0.0.1';
     return { ...moved, STREAM_MAX_BYTES: '64MB' };
