@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './run-command.mjs';
 
@@ -36,18 +35,15 @@ export async function runChecks(root, vitestArgs) {
 
 async function runTests(root, vitestArgs, [command, args]) {
   const started = Date.now();
-  const folder = mkdtempSync(join(tmpdir(), 'eventsieve-test-'));
-  const results = join(folder, 'results.json');
-  const reporters = vitestArgs.some((arg) => arg.startsWith('--reporter')) ? [] : ['--reporter=default'];
-  try {
-    const json = ['--reporter=json', `--outputFile.json=${results}`];
-    const { code } = await runCommand(command, [...args, ...reporters, ...json], { cwd: root, show: true });
-    say(`${code === 0 ? 'ok    ' : 'failed'}  tests (${seconds(started)})`);
-    say(countLine(results, code));
-    return code;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  // Where vitest.config.ts has the report written; an argument --reporter would replace that one.
+  const results = join(root, 'node_modules/.cache/vitest.json');
+  rmSync(results, { force: true });
+  const own = vitestArgs.some((arg) => arg.startsWith('--reporter'));
+  const json = own ? ['--reporter=json', `--outputFile.json=${results}`] : [];
+  const { code } = await runCommand(command, [...args, ...json], { cwd: root, show: true });
+  say(`${code === 0 ? 'ok    ' : 'failed'}  tests (${seconds(started)})`);
+  say(countLine(results, code));
+  return code;
 }
 
 /** For machines that read: alone on the last line. A run that failed never has `0 failed`. */
