@@ -98,6 +98,37 @@ test('a gateway killed under way costs no event: its copies are sent again', asy
   expect(after.unique - before.unique).toBe(21_000);
 }, 90_000);
 
+test('verdicts that come too late are looked up, at either door, and the numbers are exact still', async () => {
+  const slow = await startSystem({ environment: { STORED_TIMEOUT: '50ms' } });
+  try {
+    for (const args of [
+      ['--target', slow.gatewayAddress, '--query', slow.queryAddress],
+      ['--target', slow.http],
+    ]) {
+      const [worker] = slow.workers;
+      worker?.child.kill('SIGSTOP');
+      const before = (await stats(slow)).received;
+      const running = simulate(['--count', '2000', '--batch-size', '50', '--concurrency', '10', ...args]);
+      await expect.poll(async () => (await stats(slow)).in_flight, { timeout: 10_000 }).toBeGreaterThan(500);
+      worker?.child.kill('SIGCONT');
+      const { code, lines, errors } = await running;
+      expect({ code, errors, last: lines.at(-1) }).toEqual({
+        code: 0,
+        errors: '',
+        last: 'done received=2000 inserted=1400 duplicates=600 dup_rate=30.00%',
+      });
+      expect((await stats(slow)).received - before).toBe(2000);
+    }
+  } finally {
+    await slow.stop();
+  }
+}, 90_000);
+
+async function stats({ http }: System) {
+  const response = await fetch(`${http}/stats`);
+  return (await response.json()) as { received: number; in_flight: number };
+}
+
 test('a refusal ends it with exit code 1 and the server’s reason', async () => {
   const args = ['--count', '3000', '--batch-size', '1500', '--target'];
   for (const target of [system.gatewayAddress, system.http]) {

@@ -16,9 +16,9 @@ The exit code is 1 when events could not be delivered, or when the verdicts do n
   flag            variable     default
 ${simulateFlags.map(([flag, variable, fallback, meaning]) => `  --${flag.padEnd(13)} ${variable.padEnd(12)} ${fallback.padEnd(21)} ${meaning}`).join('\n')}
 
-With --wait broker an answer only says that the broker has the copies: most verdicts are not known then, and the last
-line says accepted= in place of inserted=. Flags go before variables, variables before a .env file (BATCH_SIZE is not
-read from the file: there it is the worker's).
+Verdicts that do not come in time are looked up at the end. With --wait broker an answer only says that the broker has
+the copies: most verdicts are not known then, and the last line says accepted= in place of inserted=. Flags go before
+variables, variables before a .env file (BATCH_SIZE is not read from the file: there it is the worker's).
 
   npm run simulate
   npm run simulate -- --count 100000 --dup-rate 0.5 --topics auth,payment
@@ -31,7 +31,7 @@ export const simulate: Command = {
   help,
   async run(args, { environment, say, complain }) {
     const options = readOptions(args, environment);
-    const target = openTarget(options.target, options.wait, `simulate-${options.run}`);
+    const target = openTarget(options);
     say(headline(options, target));
     const run = runSimulation(options, target);
     const timer = setInterval(() => say(progressLine(run.tally(), options)), progressMs);

@@ -13,7 +13,10 @@ test('without anything it is 20,000 events of which 6,000 repeat, to the local g
     wait: 'stored',
     seeded: false,
     target: '127.0.0.1:50091',
+    query: '127.0.0.1:50052',
   });
+  expect(readOptions(['--target', 'far:1'], { QUERY_GRPC_PORT: '2' }).query).toBe('far:2');
+  expect(readOptions(['--target', 'far:1'], { QUERY_URL: 'query:3' }).query).toBe('query:3');
   expect(readOptions([], {}).run).not.toBe(run);
   expect(readOptions([], {}).target).toBe('127.0.0.1:50051');
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../command.js';
 import type { Environment } from '../environment.js';
-import { readFlags, whole, wrong } from '../flags.js';
+import { type Given, readFlags, whole, wrong } from '../flags.js';
 
 export interface SimulateOptions {
   readonly count: number;
@@ -16,6 +16,8 @@ export interface SimulateOptions {
   /** The run was named by a seed, so its events may have been sent before. */
   readonly seeded: boolean;
   readonly target: string;
+  /** Where verdicts that came too late are looked up; an http target has the answer itself. */
+  readonly query: string;
 }
 
 /** Flag, variable, default, meaning: what --help shows. */
@@ -28,6 +30,7 @@ export const simulateFlags = [
   ['wait', '', 'stored', 'stored or broker: what the answer waits for'],
   ['seed', '', '', 'letters, digits, - and _: a run that can be repeated'],
   ['target', 'TARGET_URL', 'the local gateway', 'host:port (gRPC), or an http URL with or without /publish'],
+  ['query', 'QUERY_URL', "the target's host", 'host:port of the query service, for verdicts that come late'],
 ] as const;
 
 // Up to here the plan's arithmetic is exact.
@@ -62,6 +65,7 @@ export function readOptions(args: readonly string[], environment: Environment): 
     throw wrong(seedGiven, '1 to 64 letters, digits, - and _');
   }
 
+  const target = readTarget(flags.given('target', 'TARGET_URL'), environment);
   return {
     count,
     repeats,
@@ -71,19 +75,27 @@ export function readOptions(args: readonly string[], environment: Environment): 
     wait: wait as 'stored' | 'broker',
     run: seedGiven?.value ?? randomBytes(6).toString('hex'),
     seeded: seedGiven !== undefined,
-    target: readTarget(flags.given('target', 'TARGET_URL'), environment),
+    target,
+    query: readQuery(flags.given('query', 'QUERY_URL'), target, environment),
   };
 }
 
-function readTarget(given: { name: string; value: string } | undefined, environment: Environment): string {
-  if (given === undefined) {
-    const port = environment.GATEWAY_GRPC_PORT?.trim();
-    return `127.0.0.1:${whole(port ? { name: 'GATEWAY_GRPC_PORT', value: port } : undefined, 50_051, 1, 65_535)}`;
-  }
+const address = /^(?:grpc:\/\/)?(?:[^\s/:]+|\[[\da-f:]+\]):\d{1,5}$/i;
+
+function readTarget(given: Given | undefined, environment: Environment): string {
+  if (given === undefined) return `127.0.0.1:${portOf(environment, 'GATEWAY_GRPC_PORT', 50_051)}`;
   const { value } = given;
-  const fits = /^https?:\/\//i.test(value)
-    ? URL.canParse(value)
-    : /^(?:grpc:\/\/)?[^\s/:]+:\d{1,5}$|^(?:grpc:\/\/)?\[[\da-f:]+\]:\d{1,5}$/i.test(value);
-  if (!fits) throw wrong(given, 'an address such as 127.0.0.1:50051 or a URL such as http://127.0.0.1:8080');
-  return value;
+  if (/^https?:\/\//i.test(value) ? URL.canParse(value) : address.test(value)) return value;
+  throw wrong(given, 'an address such as 127.0.0.1:50051 or a URL such as http://127.0.0.1:8080');
+}
+
+function readQuery(given: Given | undefined, target: string, environment: Environment): string {
+  if (given === undefined) return target.replace(/:\d+$/, `:${portOf(environment, 'QUERY_GRPC_PORT', 50_052)}`);
+  if (address.test(given.value)) return given.value;
+  throw wrong(given, 'an address such as 127.0.0.1:50052');
+}
+
+function portOf(environment: Environment, name: string, fallback: number): number {
+  const value = environment[name]?.trim();
+  return whole(value ? { name, value } : undefined, fallback, 1, 65_535);
 }

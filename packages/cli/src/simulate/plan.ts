@@ -21,6 +21,7 @@ export function planRun({
   function copyOf(event: number): Copy {
     const drawn = scramble(seed, event);
     return {
+      event,
       topic: topics[drawn % topics.length] as string,
       eventId: `${run}-${event}`,
       payloadJson: `{"n":${event},"user":"user-${drawn % 1000}","amount":${(drawn % 100_000) / 100}}`,

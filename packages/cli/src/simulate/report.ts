@@ -46,7 +46,10 @@ export function problemsOf(tally: Tally, { count, repeats, wait, seeded }: Simul
     if (accepted + duplicates !== received) problems.push(`accepted and duplicates are not ${received} together.`);
     return problems;
   }
-  if (undecided > 0) problems.push(`${undecided} verdicts did not come in time; they are counted by /stats.`);
+  if (undecided > 0)
+    problems.push(
+      `${undecided} verdicts did not come in time and could not be looked up; fewer requests at a time (--concurrency) may help.`,
+    );
   if (inserted + duplicates + deadLettered + undecided !== received) {
     problems.push(`inserted and duplicates are not ${received} together.`);
   }

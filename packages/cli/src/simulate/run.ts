@@ -1,5 +1,6 @@
 import { type Copy, DeliveryError, type Target } from '../targets/target.js';
 import { deliver } from './deliver.js';
+import { collectLate, settle } from './late-verdicts.js';
 import { type Latencies, recordLatencies } from './latency.js';
 import type { SimulateOptions } from './options.js';
 import { planRun } from './plan.js';
@@ -13,7 +14,7 @@ export interface Tally {
   readonly duplicates: number;
   readonly conflicts: number;
   readonly deadLettered: number;
-  /** Taken, but the verdict did not come in time. */
+  /** Taken, but the verdict did not come in time, nor afterwards. */
   readonly undecided: number;
   readonly errors: number;
   readonly timeouts: number;
@@ -27,16 +28,19 @@ export interface Tally {
   readonly failure: string | undefined;
 }
 
+const summed = ['received', 'accepted', 'inserted', 'duplicates', 'conflicts'] as const;
+
 export interface Run {
   readonly finished: Promise<void>;
   tally(): Tally;
 }
 
 export function runSimulation(options: SimulateOptions, target: Target): Run {
-  const { count, concurrency, batchSize } = options;
+  const { count, repeats, concurrency, batchSize } = options;
   const plan = planRun(options);
   const sums = { received: 0, accepted: 0, inserted: 0, duplicates: 0, conflicts: 0, deadLettered: 0, undecided: 0 };
   const trouble = { errors: 0, timeouts: 0, resent: 0 };
+  const late = collectLate(count - repeats);
   const latencies = recordLatencies();
   const started = performance.now();
   let endedAt: number | undefined;
@@ -62,7 +66,13 @@ export function runSimulation(options: SimulateOptions, target: Target): Run {
       try {
         const verdicts = await deliver(target, copies, watch);
         delivered += copies.length;
-        for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += verdicts[key];
+        for (const key of summed) sums[key] += verdicts[key];
+        for (const [index, copy] of copies.entries()) {
+          const outcome = verdicts.outcomes[index];
+          if (outcome === 'dead_lettered') sums.deadLettered++;
+          if (outcome === 'accepted') sums.undecided++;
+          if (options.wait === 'stored') late.note(copy, outcome);
+        }
       } catch (error) {
         if (!(error instanceof DeliveryError)) throw error;
         failure ??= error.message;
@@ -71,8 +81,10 @@ export function runSimulation(options: SimulateOptions, target: Target): Run {
   }
 
   const senders = Array.from({ length: Math.min(concurrency, Math.ceil(count / batchSize)) }, sendOneAfterTheOther);
-  const finished = Promise.all(senders).then(() => {
+  const finished = Promise.all(senders).then(async () => {
     endedAt = performance.now();
+    // An event of a seed may have been stored by a run before: then a look at it says nothing of this one's copies.
+    if (!options.seeded) settle(sums, await late.lookUpAll(target));
   });
   return {
     finished,

@@ -1,17 +1,29 @@
 import { createClient, EventsieveError } from '@eventsieve/client';
-import { DeliveryError, requestTimeoutMs, type Target } from './target.js';
+import { DeliveryError, requestTimeoutMs, sourceOf, type Target, type TargetOptions } from './target.js';
 
-export function openGrpcTarget(address: string, wait: 'broker' | 'stored', source: string): Target {
-  const client = createClient({ gateway: address, timeoutMs: requestTimeoutMs });
+export function openGrpcTarget({ target, query, wait, run }: TargetOptions): Target {
+  const client = createClient({ gateway: target, query, timeoutMs: requestTimeoutMs });
+  const source = sourceOf(run);
+  const refuse = (error: unknown): never => {
+    throw error instanceof EventsieveError ? deliveryError(error) : error;
+  };
   return {
-    name: `${address} (gRPC)`,
+    name: `${target} (gRPC)`,
     async send(copies, timestamp) {
-      const events = copies.map((copy) => ({ ...copy, source, timestamp }));
-      const { results, ...sums } = await client.publish(events, { wait }).catch((error: unknown) => {
-        throw error instanceof EventsieveError ? deliveryError(error) : error;
-      });
-      const count = (wanted: string) => results.filter(({ outcome }) => outcome === wanted).length;
-      return { ...sums, deadLettered: count('dead_lettered'), undecided: count('accepted') };
+      const events = copies.map(({ topic, eventId, payloadJson }) => ({
+        topic,
+        eventId,
+        payloadJson,
+        source,
+        timestamp,
+      }));
+      const { results, ...sums } = await client.publish(events, { wait }).catch(refuse);
+      return { ...sums, outcomes: results.map(({ outcome }) => outcome) };
+    },
+    async lookUp({ topic, eventId }) {
+      const found = await client.get(topic, eventId).catch(refuse);
+      if (found === undefined) return 'never_seen';
+      return found.status === 'expired' ? 'stored' : found.status;
     },
     close: () => client.close(),
   };

@@ -1,23 +1,40 @@
-import { type Copy, DeliveryError, requestTimeoutMs, type Target, type Verdicts } from './target.js';
+import type { Outcome } from '@eventsieve/client';
+import {
+  type Copy,
+  DeliveryError,
+  requestTimeoutMs,
+  sourceOf,
+  type Target,
+  type TargetOptions,
+  type Verdicts,
+} from './target.js';
 
 /** The bridge. The URL may end in /publish or not. */
-export function openHttpTarget(address: string, wait: 'broker' | 'stored', source: string): Target {
-  const url = publishUrl(address, wait);
+export function openHttpTarget({ target, wait, run }: TargetOptions): Target {
+  const url = publishUrl(target, wait);
+  const source = sourceOf(run);
   return {
     name: `${url.href} (HTTP)`,
     async send(copies, sentAt) {
-      const { status, text, retryAfterMs } = await post(url, bodyOf(copies, source, sentAt));
-      if (status === 200 || status === 202) return verdictsOf(text, url);
-      throw new DeliveryError(`${url.host} answered ${status}: ${messageIn(text)}`, {
-        retryable: status === 429 || status === 502 || status === 503 || status === 504,
-        timedOut: false,
-        retryAfterMs,
-      });
+      const answer = await ask(url, { method: 'POST', headers, body: bodyOf(copies, source, sentAt) });
+      if (answer.status === 200 || answer.status === 202) return verdictsOf(answer.text, url);
+      throw failureOf(url, answer);
+    },
+    async lookUp({ topic, eventId }) {
+      const place = `events/${encodeURIComponent(topic)}/${encodeURIComponent(eventId)}`;
+      const answer = await ask(new URL(place, url), {});
+      if (answer.status === 404) return 'never_seen';
+      const { status } = parsed(answer.text) as { status?: string };
+      if (answer.status !== 200) throw failureOf(url, answer);
+      if (status === 'dead_lettered' || status === 'pending') return status;
+      return 'stored';
     },
     // fetch keeps its connections to itself, and lets the process end.
     close: () => undefined,
   };
 }
+
+const headers = { 'content-type': 'application/json' };
 
 function publishUrl(address: string, wait: string): URL {
   const url = new URL(address);
@@ -37,14 +54,15 @@ function bodyOf(copies: readonly Copy[], source: string, sentAt: Date): string {
   return `[${events.join(',')}]`;
 }
 
-async function post(url: URL, body: string) {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+async function ask(url: URL, request: RequestInit): Promise<Answer> {
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-      signal: AbortSignal.timeout(requestTimeoutMs),
-    });
+    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(requestTimeoutMs) });
     const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
     return {
       status: response.status,
@@ -61,9 +79,18 @@ async function post(url: URL, body: string) {
   }
 }
 
+function failureOf(url: URL, { status, text, retryAfterMs }: Answer): DeliveryError {
+  const { error } = parsed(text) as { error?: { message?: string } };
+  return new DeliveryError(`${url.host} answered ${status}: ${error?.message ?? text.slice(0, 100)}`, {
+    retryable: status === 429 || status === 502 || status === 503 || status === 504,
+    timedOut: false,
+    retryAfterMs,
+  });
+}
+
 function verdictsOf(text: string, url: URL): Verdicts {
   const { received, accepted, inserted, duplicates, conflicts, results } = parsed(text) as Partial<Verdicts> & {
-    results?: readonly { readonly outcome?: string }[];
+    results?: readonly { readonly outcome: Outcome }[];
   };
   if (
     received === undefined ||
@@ -77,21 +104,8 @@ function verdictsOf(text: string, url: URL): Verdicts {
       timedOut: false,
     });
   }
-  const count = (wanted: string) => results.filter(({ outcome }) => outcome === wanted).length;
-  return {
-    received,
-    accepted,
-    inserted,
-    duplicates,
-    conflicts: conflicts ?? 0,
-    deadLettered: count('dead_lettered'),
-    undecided: count('accepted'),
-  };
-}
-
-function messageIn(text: string): string {
-  const { error } = parsed(text) as { error?: { message?: string } };
-  return error?.message ?? text.slice(0, 100);
+  const outcomes = results.map(({ outcome }) => outcome);
+  return { received, accepted, inserted, duplicates, conflicts: conflicts ?? 0, outcomes };
 }
 
 function parsed(text: string): object {

@@ -1,8 +1,8 @@
 import { openGrpcTarget } from './grpc-target.js';
 import { openHttpTarget } from './http-target.js';
-import type { Target } from './target.js';
+import type { Target, TargetOptions } from './target.js';
 
 /** An http URL is the bridge, anything else is a gateway's address. */
-export function openTarget(target: string, wait: 'broker' | 'stored', source: string): Target {
-  return /^https?:\/\//i.test(target) ? openHttpTarget(target, wait, source) : openGrpcTarget(target, wait, source);
+export function openTarget(options: TargetOptions): Target {
+  return /^https?:\/\//i.test(options.target) ? openHttpTarget(options) : openGrpcTarget(options);
 }

@@ -1,5 +1,9 @@
+import type { Outcome } from '@eventsieve/client';
+
 /** One sending of an event, as the simulator makes them. */
 export interface Copy {
+  /** The event's number in its run. */
+  readonly event: number;
   readonly topic: string;
   readonly eventId: string;
   readonly payloadJson: string;
@@ -12,10 +16,12 @@ export interface Verdicts {
   readonly inserted: number;
   readonly duplicates: number;
   readonly conflicts: number;
-  readonly deadLettered: number;
-  /** Taken, but the verdict was not known in time. */
-  readonly undecided: number;
+  /** One per copy, in their order. */
+  readonly outcomes: readonly Outcome[];
 }
+
+/** What became of an event, asked for later. */
+export type Fate = 'stored' | 'dead_lettered' | 'pending' | 'never_seen';
 
 /** A door to publish at. */
 export interface Target {
@@ -23,8 +29,19 @@ export interface Target {
   readonly name: string;
   /** Rejects with a DeliveryError. */
   send(copies: readonly Copy[], sentAt: Date): Promise<Verdicts>;
+  lookUp(copy: Copy): Promise<Fate>;
   close(): void;
 }
+
+export interface TargetOptions {
+  readonly target: string;
+  /** Where a gRPC target's events are looked up. */
+  readonly query: string;
+  readonly wait: 'broker' | 'stored';
+  readonly run: string;
+}
+
+export const sourceOf = (run: string): string => `simulate-${run}`;
 
 export interface DeliveryFailure {
   readonly retryable: boolean;
