@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canEnter, isRoot } from '@eventsieve/embedded/unprivileged-user';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -37,7 +37,8 @@ test.runIf(isRoot())('an ordinary user starts it, and all of it runs as that use
 
 test.runIf(isRoot())('root starts it below a folder that only root may enter', async () => {
   const place = await scratch();
-  const privateFolder = mkdtempSync(join(homedir(), '.eventsieve-test-'));
+  // Not below the temporary folder, whose scratch folders are opened for passing through.
+  const privateFolder = mkdtempSync('/var/tmp/eventsieve-test-');
   const dataDir = join(privateFolder, 'clone/data');
   mkdirSync(dataDir, { recursive: true });
   cleanups.push(place.remove, () => rmSync(privateFolder, { recursive: true, force: true }));
