@@ -142,8 +142,8 @@ test('a server that is not there may be tried again, a request that is too large
 });
 
 test('a call ends at its timeout, and with the reason of its signal', async () => {
-  const [worker] = system.workers;
-  worker?.child.kill('SIGSTOP');
+  // Stopped, it answers nothing at all; a gateway that runs answers in time, and then `accepted`.
+  system.gateway.child.kill('SIGSTOP');
   try {
     const late = await failureOf(client.publish(event('late', 'a'), { timeoutMs: 30 }));
     expect(late).toMatchObject({ code: 'DEADLINE_EXCEEDED', retryable: true });
@@ -153,6 +153,6 @@ test('a call ends at its timeout, and with the reason of its signal', async () =
     await expect(call).rejects.toThrow('changed my mind');
     await expect(client.publish(event('late', 'c'), { signal: controller.signal })).rejects.toThrow('changed my mind');
   } finally {
-    worker?.child.kill('SIGCONT');
+    system.gateway.child.kill('SIGCONT');
   }
 });
