@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
-import { freePort } from '@eventsieve/embedded/free-port';
+import { portProblem } from '@eventsieve/embedded/free-port';
 import { clusterName } from '@eventsieve/embedded/postgres-leftovers';
 import { canEnter } from '@eventsieve/embedded/unprivileged-user';
 
@@ -39,8 +39,16 @@ export async function scratch(owner?: User): Promise<Scratch> {
     natsServer = join(folder, 'nats-server');
   }
   const environment: Record<string, string> = { DATA_DIR: dataDir, NATS_SERVER: natsServer };
-  for (const name of names) environment[name] = String(await freePort());
+  for (const name of names) environment[name] = String(await quietPort());
   return { dataDir, environment, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Below the range that the system hands out, where nobody else's connection can take it before it is used. */
+async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if ((await portProblem('127.0.0.1', port)) === undefined) return port;
+  }
 }
 
 export interface Launcher {
