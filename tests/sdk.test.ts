@@ -1,6 +1,7 @@
 import { type Client, createClient, EventsieveError, type NewEvent } from '@eventsieve/client';
+import { freePort } from '@eventsieve/embedded/free-port';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort, type System, startSystem } from './support/system.js';
+import { type System, startSystem } from './support/system.js';
 
 let system: System;
 let client: Client;

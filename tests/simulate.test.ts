@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@eventsieve/embedded/free-port';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { auditedTotals, drained } from './support/exactness.js';
-import { freePort, type System, startSystem } from './support/system.js';
+import { type System, startSystem } from './support/system.js';
 
 const command = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url));
 

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '@eventsieve/embedded/free-port';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createDatabase } from '../support/database.js';
-import { freePort } from '../support/system.js';
 import { waitUntil } from '../support/wait-until.js';
 import { isIgnored } from './build-context.js';
 import { environmentOf, mountsOf, root, samplePassword, serviceOf, services } from './compose-file.js';

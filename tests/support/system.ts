@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
 import { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { namesFor } from '@eventsieve/contract/names';
+import { freePort } from '@eventsieve/embedded/free-port';
 import { credentials } from '@grpc/grpc-js';
 import { inject } from 'vitest';
 import { createDatabase, type TestDatabase } from './database.js';
@@ -68,12 +68,3 @@ export async function startSystem(options: SystemOptions = {}) {
 
 export type System = Awaited<ReturnType<typeof startSystem>>;
 export type { TestDatabase };
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
