@@ -10,24 +10,26 @@ import { createHealth } from '@eventsieve/runtime/grpc-health';
 import { type CallContext, startGrpcServer, unary } from '@eventsieve/runtime/grpc-server';
 import { silent } from './query-fixture.js';
 
+type Answer = PublishResponse | EventsieveError;
+
 export interface FakeGateway {
   readonly address: string;
   /** Every call that came, newest last. */
   readonly calls: { readonly request: PublishRequest; readonly context: CallContext }[];
   /** What it answers from now on. */
-  answer(how: (request: PublishRequest) => PublishResponse | EventsieveError): void;
+  answer(how: (request: PublishRequest) => Answer | Promise<Answer>): void;
   stop(): Promise<void>;
 }
 
 /** A real gRPC server that plays the gateway. */
 export async function startFakeGateway(): Promise<FakeGateway> {
-  let how: (request: PublishRequest) => PublishResponse | EventsieveError = (request) => outcomes(request);
+  let how: (request: PublishRequest) => Answer | Promise<Answer> = (request) => outcomes(request);
   const calls: FakeGateway['calls'] = [];
   const health = createHealth([]);
   health.set(true);
   const publish = unary<PublishRequest, PublishResponse>(async (request, context) => {
     calls.push({ request, context });
-    const answer = how(request);
+    const answer = await how(request);
     if (answer instanceof EventsieveError) throw answer;
     return answer;
   }, silent);

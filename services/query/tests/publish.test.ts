@@ -36,7 +36,7 @@ beforeEach(() => {
 });
 
 function appOf(duplicateStatus: 200 | 409 = 200) {
-  const bridge = { gateway, maxEventsPerRequest: 5, duplicateStatus, storedTimeoutMs: 1_000 };
+  const bridge = { gateway, maxEventsPerRequest: 5, maxRequestBytes: 100_000, duplicateStatus, storedTimeoutMs: 1_000 };
   return createApp({ maxRequestBytes: 100_000, logger: silent, serve: (app) => servePublish(app, bridge) });
 }
 
@@ -223,7 +223,13 @@ describe('what the gateway refuses', () => {
 
 test('a gateway that is away is 503 with Retry-After, soon', async () => {
   const nobody = connectGateway('127.0.0.1:1', 1024 ** 2);
-  const bridge = { gateway: nobody, maxEventsPerRequest: 5, duplicateStatus: 200 as const, storedTimeoutMs: 1_000 };
+  const bridge = {
+    gateway: nobody,
+    maxEventsPerRequest: 5,
+    maxRequestBytes: 100_000,
+    duplicateStatus: 200 as const,
+    storedTimeoutMs: 1_000,
+  };
   const away = createApp({ maxRequestBytes: 1_000, logger: silent, serve: (each) => servePublish(each, bridge) });
   const response = await away.inject({ method: 'POST', url: '/publish', payload: event() });
   expect(response.statusCode).toBe(503);

@@ -1,4 +1,5 @@
 import { type FieldError, invalid } from '@eventsieve/contract/errors';
+import type { Event } from '@eventsieve/contract/gen/eventsieve/v1/event';
 import {
   Outcome,
   type PublishResponse,
@@ -7,6 +8,7 @@ import {
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayClient } from '../gateway-client.js';
+import { defaultGatherLimits, gathersPublishes } from '../gather-publishes.js';
 import { formatInstant } from '../instant.js';
 import { readChoice, readParameters } from './parameters.js';
 import { bodyText } from './read-body.js';
@@ -16,6 +18,7 @@ import { readEvents } from './read-events.js';
 export interface Bridge {
   readonly gateway: GatewayClient;
   readonly maxEventsPerRequest: number;
+  readonly maxRequestBytes: number;
   readonly duplicateStatus: 200 | 409;
   readonly storedTimeoutMs: number;
 }
@@ -25,6 +28,9 @@ const marginMs = 6_000;
 const maxFaultsNamed = 20;
 
 export function servePublish(app: FastifyInstance, bridge: Bridge): void {
+  const publishStored = publishesSingles(bridge, WaitFor.WAIT_FOR_STORED);
+  const publishAccepted = publishesSingles(bridge, WaitFor.WAIT_FOR_BROKER);
+
   app.post('/publish', async (request, reply) => {
     const parameters = readParameters(request, ['wait', 'allow_partial']);
     const wait = readChoice('wait', parameters.wait, ['stored', 'broker'], 'stored');
@@ -35,7 +41,12 @@ export function servePublish(app: FastifyInstance, bridge: Bridge): void {
     const partial = allowPartial && !single;
     if (!partial) refuseBad(events);
 
-    const response = await publishGood(bridge, events, wait === 'stored', partial);
+    const publishSingle = wait === 'stored' ? publishStored : publishAccepted;
+    const [first] = events;
+    const response =
+      single && first !== undefined && !isBad(first)
+        ? await publishSingle(first)
+        : await publishGood(bridge, events, wait === 'stored', partial);
     reply.code(statusOf(response, single, wait === 'stored', bridge.duplicateStatus));
     return reply.type('application/json').send(JSON.stringify(answerOf(response)));
   });
@@ -47,6 +58,30 @@ function refuseBad(events: readonly ReadEvent[]): void {
     if (isBad(event)) faults.push(...event.faults.map((fault) => ({ index, ...fault })));
   });
   if (faults.length > 0) throw invalid(faults.slice(0, maxFaultsNamed));
+}
+
+/** Single events share calls; each request's answer is what a call of its own would have given. */
+function publishesSingles(
+  { gateway, maxEventsPerRequest, maxRequestBytes, storedTimeoutMs }: Bridge,
+  waitFor: WaitFor,
+): (event: Event) => Promise<PublishResponse> {
+  const gather = gathersPublishes(gateway, waitFor, {
+    ...defaultGatherLimits,
+    maxEvents: Math.min(defaultGatherLimits.maxEvents, maxEventsPerRequest),
+    maxBytes: Math.min(defaultGatherLimits.maxBytes, maxRequestBytes / 2),
+    timeoutMs: storedTimeoutMs + marginMs,
+  });
+  return async (event) => {
+    const result = await gather(event);
+    const { outcome, error } = result;
+    if (outcome === Outcome.OUTCOME_REJECTED) {
+      throw invalid([{ index: 0, field: error?.field ?? '', message: error?.message ?? 'is refused' }]);
+    }
+    const conflicts = Number(outcome === Outcome.OUTCOME_CONFLICT);
+    const duplicates = conflicts + Number(outcome === Outcome.OUTCOME_DUPLICATE);
+    const inserted = Number(outcome === Outcome.OUTCOME_STORED);
+    return { received: 1, accepted: 1 - duplicates, inserted, duplicates, conflicts, rejected: 0, results: [result] };
+  };
 }
 
 async function publishGood(
