@@ -10,6 +10,7 @@ it('has a default for everything but the database', () => {
     natsUrl: 'nats://127.0.0.1:14222',
     bindHost: '127.0.0.1',
     httpPort: 8080,
+    corsOrigins: [],
     grpcPort: 50052,
     gatewayAddress: '127.0.0.1:50051',
     duplicateStatus: 200,
@@ -26,7 +27,21 @@ it('takes PORT where HTTP_PORT is not set, and bounds a body by what its events 
   expect(readConfig({ DATABASE_URL, DUPLICATE_STATUS: '409' }).duplicateStatus).toBe(409);
 });
 
+it('takes origins, each in the form in which a browser sends it', () => {
+  const originsOf = (CORS_ORIGINS: string) => readConfig({ DATABASE_URL, CORS_ORIGINS }).corsOrigins;
+  expect(originsOf('*')).toBe('*');
+  expect(originsOf(' HTTPS://Example.com:443/, http://localhost:3000 ,')).toEqual([
+    'https://example.com',
+    'http://localhost:3000',
+  ]);
+});
+
 test.each([
+  ['CORS_ORIGINS', 'example.com'],
+  ['CORS_ORIGINS', 'https://example.com/path'],
+  ['CORS_ORIGINS', 'https://a@example.com'],
+  ['CORS_ORIGINS', 'https://*.example.com'],
+  ['CORS_ORIGINS', '*, https://example.com'],
   ['DATABASE_URL', 'mysql://x'],
   ['NATS_URL', '127.0.0.1'],
   ['NATS_PREFIX', 'a.b'],

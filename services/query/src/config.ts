@@ -9,6 +9,8 @@ export interface QueryConfig {
   readonly names: BrokerNames;
   readonly bindHost: string;
   readonly httpPort: number;
+  /** Whose pages a browser lets read the answers: these origins, or everybody's. */
+  readonly corsOrigins: readonly string[] | '*';
   readonly grpcPort: number;
   /** Where the bridge publishes. */
   readonly gatewayAddress: string;
@@ -36,6 +38,7 @@ export function readConfig(environment: Environment): QueryConfig {
     names: readBrokerNames(settings),
     bindHost: settings.text('BIND_HOST', '127.0.0.1'),
     httpPort: settings.port('HTTP_PORT', settings.port('PORT', 8080)),
+    corsOrigins: readOrigins(settings.text('CORS_ORIGINS', '')),
     grpcPort: settings.port('QUERY_GRPC_PORT', 50052),
     gatewayAddress: settings.address('GATEWAY_URL', '127.0.0.1:50051'),
     duplicateStatus: settings.choice('DUPLICATE_STATUS', ['200', '409'], '200') === '409' ? 409 : 200,
@@ -48,4 +51,15 @@ export function readConfig(environment: Environment): QueryConfig {
     // HTTP and gRPC drain one after the other, within the whole.
     drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.4,
   };
+}
+
+function readOrigins(value: string): readonly string[] | '*' {
+  if (value === '*') return '*';
+  const given = value.split(',').map((each) => each.trim());
+  return given.filter(Boolean).map((each) => {
+    const url = URL.canParse(each) ? new URL(each) : undefined;
+    if (/^https?:\/\/[^*]+$/i.test(each) && url?.href === `${url?.origin}/`) return url.origin;
+    const wanted = '*, or origins such as https://example.com, separated by commas';
+    throw new SettingsError(`CORS_ORIGINS is "${value}", but must be ${wanted}.`);
+  });
 }

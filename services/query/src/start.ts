@@ -76,6 +76,7 @@ export const startQuery: StartPart = async (environment, logger) => {
     port: config.httpPort,
     maxRequestBytes: config.maxRequestBytes,
     drainMs: config.drainMs,
+    corsOrigins: config.corsOrigins,
     logger,
     serve(app) {
       timeRequests(app, metrics);

@@ -1,6 +1,7 @@
-import { EventsieveError } from '@eventsieve/contract/errors';
+import { type ErrorCode, EventsieveError } from '@eventsieve/contract/errors';
 import type { Logger } from '@eventsieve/runtime/logger';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { allowOrigins } from './cors.js';
 import { failureBody, httpFailure } from './errors.js';
 import { takeJsonBodies } from './read-body.js';
 
@@ -9,6 +10,10 @@ export interface HttpServerOptions {
   readonly port: number;
   readonly maxRequestBytes: number;
   readonly drainMs: number;
+  /** In which the headers, and the whole of a request, must have come. */
+  readonly headersTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+  readonly corsOrigins?: readonly string[] | '*';
   readonly logger: Logger;
   /** Adds the routes. */
   readonly serve: (app: FastifyInstance) => void;
@@ -22,6 +27,7 @@ export interface RunningHttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
   const { host, port, drainMs } = options;
   const app = createApp(options);
+  declineEarly(app, options.maxRequestBytes);
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -38,7 +44,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   };
 }
 
-export function createApp({ maxRequestBytes, logger, serve }: Omit<HttpServerOptions, 'host' | 'port' | 'drainMs'>) {
+/** A client that asks whether to send its body (curl does, over a megabyte) is told of one too large before it does. */
+function declineEarly(app: FastifyInstance, maxBytes: number): void {
+  app.server.on('checkContinue', (request, response) => {
+    if (!(Number(request.headers['content-length']) > maxBytes)) response.writeContinue();
+    app.server.emit('request', request, response);
+  });
+}
+
+export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'drainMs'>) {
+  const { maxRequestBytes, headersTimeoutMs = 10_000, requestTimeoutMs = 60_000, logger, serve } = options;
   const fail = (error: unknown, where: string, reply: FastifyReply) => {
     const { status, retryAfterSeconds, body } = httpFailure(error, logger, where);
     if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
@@ -49,7 +64,12 @@ export function createApp({ maxRequestBytes, logger, serve }: Omit<HttpServerOpt
     bodyLimit: maxRequestBytes,
     // A topic and an id of 255 characters each, at 4 bytes a character and 3 letters a byte.
     routerOptions: { maxParamLength: 4096 },
-    requestTimeout: 60_000,
+    requestTimeout: requestTimeoutMs,
+    http: {
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      // Node looks for slow clients only so often; its default would let each of them stay half a minute longer.
+      connectionsCheckingInterval: Math.min(headersTimeoutMs, 1_000),
+    },
     connectionTimeout: 0,
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
@@ -57,17 +77,14 @@ export function createApp({ maxRequestBytes, logger, serve }: Omit<HttpServerOpt
     frameworkErrors: (error, request, reply) => void fail(error, request.url, reply),
     clientErrorHandler: (error, socket) => {
       if (!socket.writable) return void socket.destroy();
-      const code = (error as NodeJS.ErrnoException).code;
-      const [status, message] =
-        code === 'HPE_HEADER_OVERFLOW'
-          ? ['431 Request Header Fields Too Large', 'the headers are too large']
-          : ['400 Bad Request', 'the request is not HTTP'];
-      const body = failureBody(new EventsieveError('INVALID_ARGUMENT', message));
+      const [status, code, message] = notHttp((error as NodeJS.ErrnoException).code);
+      const body = failureBody(new EventsieveError(code, message));
       socket.end(
         `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       );
     },
   });
+  allowOrigins(app, options.corsOrigins ?? []);
   takeJsonBodies(app, maxRequestBytes);
   app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
   app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
@@ -77,6 +94,16 @@ export function createApp({ maxRequestBytes, logger, serve }: Omit<HttpServerOpt
   });
   refuseOtherMethods(app, serve);
   return app;
+}
+
+function notHttp(code: string | undefined): [status: string, code: ErrorCode, message: string] {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return ['431 Request Header Fields Too Large', 'INVALID_ARGUMENT', 'the headers are too large'];
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return ['408 Request Timeout', 'DEADLINE_EXCEEDED', 'the request did not come in time'];
+  }
+  return ['400 Bad Request', 'INVALID_ARGUMENT', 'the request is not HTTP'];
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;

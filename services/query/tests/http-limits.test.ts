@@ -1,0 +1,147 @@
+import { connect as connectTcp } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type HttpServerOptions, type RunningHttpServer, startHttpServer } from '../src/http/server.js';
+import { silent } from './query-fixture.js';
+
+const maxRequestBytes = 100_000;
+const origin = 'https://a.example';
+
+const start = (changes: Partial<HttpServerOptions> = {}) =>
+  startHttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    maxRequestBytes,
+    drainMs: 100,
+    headersTimeoutMs: 300,
+    requestTimeoutMs: 600,
+    logger: silent,
+    serve: (app) => void app.post('/publish', async (request) => ({ bytes: (request.body as Buffer).length })),
+    ...changes,
+  });
+
+let server: RunningHttpServer;
+beforeAll(async () => {
+  server = await start();
+});
+afterAll(() => server.stop());
+
+const head = (...lines: readonly string[]) =>
+  ['POST /publish HTTP/1.1', 'host: x', 'content-type: application/json', ...lines, '', ''].join('\r\n');
+
+interface Exchange {
+  readonly answer: string;
+  readonly closed: boolean;
+  readonly sent: number;
+}
+
+/** Sends these pieces and no more; what came back by the time that the server closed, or `until` matched. */
+function exchange(pieces: readonly (string | Buffer)[], until = /never/): Promise<Exchange> {
+  const { hostname, port } = new URL(server.address);
+  return new Promise((resolve) => {
+    let answer = '';
+    let sent = 0;
+    const socket = connectTcp(Number(port), hostname);
+    const end = (closed: boolean) => {
+      socket.destroy();
+      resolve({ answer, closed, sent });
+    };
+    socket.on('connect', () => {
+      for (const piece of pieces) {
+        socket.write(piece);
+        sent += piece.length;
+      }
+    });
+    socket.on('data', (bytes) => {
+      answer += bytes;
+      if (until.test(answer)) end(false);
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => end(true));
+  });
+}
+
+test('a body that says it is too large is refused before any of it has come', async () => {
+  const { answer, closed } = await exchange([head('content-length: 100000000')]);
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  expect(answer).toContain('"code":"payload_too_large"');
+  expect(closed).toBe(true);
+});
+
+test('a body that says nothing of its size is refused as soon as it is over the limit', async () => {
+  const chunk = `${(50_000).toString(16)}\r\n${' '.repeat(50_000)}\r\n`;
+  const { answer, closed } = await exchange([head('transfer-encoding: chunked'), chunk, chunk, chunk]);
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  expect(closed).toBe(true);
+});
+
+test('a client that asks first is told to go on, or of the limit', async () => {
+  const fine = await exchange([head('content-length: 2', 'expect: 100-continue', 'connection: close'), '{}']);
+  expect(fine.answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+  const large = await exchange([head('content-length: 100001', 'expect: 100-continue')]);
+  expect(large.answer).toMatch(/^HTTP\/1\.1 413 /);
+});
+
+test('a gzip bomb is refused without holding what it inflates to', async () => {
+  const inner = gzipSync(Buffer.alloc(64 * 1024 ** 2));
+  expect(inner.length).toBeLessThan(maxRequestBytes);
+  const before = process.memoryUsage().arrayBuffers;
+  const { answer } = await exchange(
+    [head('content-encoding: gzip', `content-length: ${inner.length}`), inner],
+    /\}\}$/,
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 ** 2);
+});
+
+test.each([
+  ['headers', ['POST /publish HTTP/1.1\r\nhost: x\r\n']],
+  ['a body', [head('content-length: 10'), '{"a']],
+])('%s that do not come are given up after a while', async (_, pieces) => {
+  const { answer, closed } = await exchange(pieces);
+  expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  expect(answer).toContain('"code":"deadline_exceeded"');
+  expect(closed).toBe(true);
+});
+
+async function ask(asked: RunningHttpServer, method: string, headers: Record<string, string>, path = '/publish') {
+  const response = await fetch(asked.address + path, { method, headers: { ...headers } });
+  const cors = [...response.headers].filter(([name]) => /^(access-control-|vary)/.test(name));
+  return { status: response.status, headers: Object.fromEntries(cors) };
+}
+
+const preflight = { origin, 'access-control-request-method': 'POST' };
+
+test('CORS is off by default', async () => {
+  expect(await ask(server, 'OPTIONS', preflight)).toEqual({ status: 405, headers: {} });
+  expect((await ask(server, 'GET', { origin })).headers).toEqual({});
+});
+
+test('an origin that is listed may preflight, and read answers and errors; another may not', async () => {
+  const listed = await start({ corsOrigins: [origin] });
+  const allowed = { vary: 'Origin', 'access-control-allow-origin': origin };
+  expect(await ask(listed, 'OPTIONS', preflight)).toMatchObject({
+    status: 204,
+    headers: {
+      ...allowed,
+      'access-control-allow-methods': 'GET, HEAD, POST',
+      'access-control-allow-headers': expect.stringContaining('Content-Type'),
+    },
+  });
+  expect(await ask(listed, 'GET', { origin })).toMatchObject({ status: 405, headers: allowed });
+  expect(await ask(listed, 'GET', { origin }, '/nowhere')).toMatchObject({ status: 404, headers: allowed });
+  expect(await ask(listed, 'POST', { origin })).toMatchObject({ headers: allowed });
+  const stranger = { ...preflight, origin: 'https://b.example' };
+  expect(await ask(listed, 'OPTIONS', stranger)).toEqual({ status: 405, headers: { vary: 'Origin' } });
+  expect(await ask(listed, 'OPTIONS', { origin })).toMatchObject({ status: 405 });
+  await listed.stop();
+});
+
+test('with * every origin may', async () => {
+  const open = await start({ corsOrigins: '*' });
+  expect(await ask(open, 'OPTIONS', preflight)).toMatchObject({
+    status: 204,
+    headers: { 'access-control-allow-origin': '*' },
+  });
+  await open.stop();
+});
