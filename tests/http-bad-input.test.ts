@@ -10,13 +10,27 @@ beforeAll(async () => {
 });
 afterAll(() => system.stop());
 
+interface Answer {
+  readonly error: { readonly code: string; readonly message: string; readonly fields: readonly object[] };
+  readonly results: readonly object[];
+}
+
+interface Page {
+  readonly count: number;
+  readonly events: readonly { readonly payload: object }[];
+}
+
+async function read(path: string): Promise<Page> {
+  return (await (await fetch(system.http + path)).json()) as Page;
+}
+
 async function post(body: string | Buffer, query = '', headers: Record<string, string> = {}) {
   const response = await fetch(`${system.http}/publish${query}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: body as BodyInit,
+    body: typeof body === 'string' ? body : new Uint8Array(body),
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Answer };
 }
 
 const good = { topic: 'orders', event_id: 'e1', source: 'shop', timestamp: '2024-05-01T12:00:00Z' };
@@ -137,13 +151,16 @@ test.each(garbage)('%s is refused', async (_, body, status, field, headers = {})
 test('after all that every process is alive, and nothing was received', async () => {
   for (const { child } of system.processes()) expect([child.exitCode, child.signalCode]).toEqual([null, null]);
   expect(await (await fetch(`${system.http}/health`)).json()).toMatchObject({ ok: true });
-  const { lifetime, queue_size } = await (await fetch(`${system.http}/stats`)).json();
+  const { lifetime, queue_size } = (await (await fetch(`${system.http}/stats`)).json()) as {
+    lifetime: { received: number; dead_lettered: number };
+    queue_size: number;
+  };
   expect({ received: lifetime.received, dead: lifetime.dead_lettered, queue_size }).toEqual({
     received: 0,
     dead: 0,
     queue_size: 0,
   });
-  expect((await (await fetch(`${system.http}/events`)).json()).count).toBe(0);
+  expect((await read('/events')).count).toBe(0);
 });
 
 test('many at once, good and bad: every good one is stored, every bad one refused by itself', async () => {
@@ -158,7 +175,7 @@ test('many at once, good and bad: every good one is stored, every bad one refuse
     if (index % 3 === 2) expect(body.error.fields).toMatchObject([{ index: 0, field: cases[(index / 3) | 0]?.[2] }]);
     else expect(body.results).toMatchObject([{ event_id: `m${index}`, outcome: 'stored' }]);
   });
-  expect((await (await fetch(`${system.http}/events?topic=many&limit=1000`)).json()).count).toBe(80);
+  expect((await read('/events?topic=many&limit=1000')).count).toBe(80);
 });
 
 test('with allow_partial each bad event has its verdict, and the good ones are stored', async () => {
@@ -194,6 +211,6 @@ test('numbers come back digit for digit', async () => {
 
 test('a timestamp without an offset is UTC, and an absent payload is {}', async () => {
   await post(eventWith({ topic: '"defaults"', timestamp: '"2024-05-01T12:00:00"' }));
-  const { events } = await (await fetch(`${system.http}/events?topic=defaults`)).json();
+  const { events } = await read('/events?topic=defaults');
   expect(events).toMatchObject([{ timestamp: '2024-05-01T12:00:00Z', payload: {} }]);
 });

@@ -43,11 +43,16 @@ beforeEach(() => {
 
 const event = (event_id: string) => ({ topic: 't', event_id, source: 's', timestamp: '2024-05-01T12:00:00Z' });
 
+interface Answer {
+  readonly message: string;
+  readonly error: { readonly message: string; readonly fields: readonly object[] };
+}
+
 async function post(body: unknown, query = '') {
   const headers = { 'content-type': 'application/json' };
   const url = `${server.address}/publish${query}`;
   const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as Answer };
 }
 
 /** A verdict that only depends on the event, whichever call it is in. */
