@@ -9,15 +9,8 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { checksParts } from './check-parts.js';
 import { readConfig } from './config.js';
 import { connectGateway } from './gateway-client.js';
-import { serveEvent } from './http/event.js';
-import { serveEvents } from './http/events.js';
-import { serveHealth } from './http/health.js';
-import { serveMetrics, timeRequests } from './http/metrics.js';
-import { servePublish } from './http/publish.js';
-import { serveReconcile } from './http/reconcile.js';
-import { serveReset } from './http/reset.js';
+import { serveRoutes } from './http/routes.js';
 import { startHttpServer } from './http/server.js';
-import { serveStats } from './http/stats.js';
 import { readsLastPosition } from './last-position.js';
 import { createQueryMetrics } from './metrics.js';
 import type { Queries } from './queries.js';
@@ -78,17 +71,13 @@ export const startQuery: StartPart = async (environment, logger) => {
     drainMs: config.drainMs,
     corsOrigins: config.corsOrigins,
     logger,
-    serve(app) {
-      timeRequests(app, metrics);
-      servePublish(app, { gateway, ...config });
-      serveEvents(app, queries);
-      serveEvent(app, queries);
-      serveStats(app, queries);
-      serveReset(app, queries);
-      serveReconcile(app, queries);
-      serveMetrics(app, metrics);
-      serveHealth(app, { check: checksParts({ queries, gateway, names: config.names }), startedAtMs });
-    },
+    serve: (app) =>
+      serveRoutes(app, {
+        bridge: { gateway, ...config },
+        queries,
+        metrics,
+        check: checksParts({ queries, gateway, names: config.names }),
+      }),
   });
 
   return {

@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify';
+import type { Checkup } from '../check-parts.js';
+import type { QueryMetrics } from '../metrics.js';
+import type { Queries } from '../queries.js';
+import { serveAssets } from './assets.js';
+import { serveDocs } from './docs.js';
+import { serveEvent } from './event.js';
+import { serveEvents } from './events.js';
+import { serveHealth } from './health.js';
+import { serveMetrics, timeRequests } from './metrics.js';
+import { serveOpenApi } from './openapi.js';
+import { type Bridge, servePublish } from './publish.js';
+import { serveReconcile } from './reconcile.js';
+import { serveRedoc } from './redoc.js';
+import { serveReset } from './reset.js';
+import { serveStats } from './stats.js';
+
+export interface RouteDeps {
+  readonly bridge: Bridge;
+  readonly queries: Queries;
+  readonly metrics: QueryMetrics;
+  readonly check: () => Promise<Checkup>;
+}
+
+/** Every route of the bridge. Each is in the OpenAPI document too. */
+export function serveRoutes(app: FastifyInstance, { bridge, queries, metrics, check }: RouteDeps): void {
+  timeRequests(app, metrics);
+  servePublish(app, bridge);
+  serveEvents(app, queries);
+  serveEvent(app, queries);
+  serveStats(app, queries);
+  serveReset(app, queries);
+  serveReconcile(app, queries);
+  serveMetrics(app, metrics);
+  serveHealth(app, { check, startedAtMs: queries.startedAtMs });
+  serveOpenApi(app);
+  serveDocs(app);
+  serveRedoc(app);
+  serveAssets(app);
+}
