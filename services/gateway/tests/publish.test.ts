@@ -1,4 +1,10 @@
-import { Outcome, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { Event } from '@eventsieve/contract/gen/eventsieve/v1/event';
+import {
+  type IngestServiceClient,
+  Outcome,
+  type PublishResponse,
+  WaitFor,
+} from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { Copy, Tally, Verdicts } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
 import type { ServiceError } from '@grpc/grpc-js';
@@ -20,6 +26,14 @@ async function start(environment?: Readonly<Record<string, string>>): Promise<vo
 }
 
 const event = (eventId: string, payload = '{"n":1}') => eventOf({ topic: 'orders', eventId, payload });
+function publishPartly(client: IngestServiceClient, events: Event[]): Promise<PublishResponse> {
+  return new Promise((resolve, reject) => {
+    client.publish({ events, waitFor: WaitFor.WAIT_FOR_BROKER, allowPartial: true }, (error, response) =>
+      error ? reject(error) : resolve(response),
+    );
+  });
+}
+
 const failure = (call: Promise<unknown>) =>
   call.then(
     () => expect.unreachable('the call succeeded'),
@@ -182,4 +196,13 @@ test('more than may be in flight is refused at once', async () => {
   const error = await failure(publish(gateway.client, [event('a'), event('b'), event('c')]));
   expect(error).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'TOO_MANY_IN_FLIGHT' });
   expect((await slow).reason).toBe('FATE_UNKNOWN');
+});
+
+test('an event that the broker would not take is refused by its field, and with allow_partial alone', async () => {
+  await start({ MAX_EVENT_BYTES: '16MB', MAX_REQUEST_BYTES: '64MB' });
+  const tooLarge = event('large', `{"a":"${'x'.repeat(9 * 1024 ** 2)}"}`);
+  const error = await failure(publish(gateway.client, [event('small'), tooLarge]));
+  expect(error.fields).toMatchObject([{ index: 1, field: 'payload' }]);
+  const { results } = await publishPartly(gateway.client, [event('small'), tooLarge]);
+  expect(results.map(({ outcome }) => outcome)).toEqual([Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_REJECTED]);
 });

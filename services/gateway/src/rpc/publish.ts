@@ -1,7 +1,8 @@
-import { EventsieveError, type FieldError, invalid } from '@eventsieve/contract/errors';
+import { EventsieveError } from '@eventsieve/contract/errors';
 import { Outcome, type PublishResponse, type PublishResult } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import type { CallContext } from '@eventsieve/runtime/grpc-server';
+import type { EventLimits } from '../config.js';
 import type { Gateway } from '../gateway.js';
 import { publishToBroker } from '../publish-to-broker.js';
 import { publishToStore } from '../publish-to-store.js';
@@ -13,9 +14,8 @@ import type { Verdict } from '../verdict.js';
 const envelopeBytes = 512;
 
 export async function publish(gateway: Gateway, request: DoorRequest, context: CallContext): Promise<PublishResponse> {
-  const { events, waitForStored } = validateRequest(request, gateway.limits);
+  const { events, waitForStored } = validateRequest(request, limitsOf(gateway));
   const valid = events.filter((event): event is ValidEvent => !isFault(event));
-  refuseTooLarge(valid, events, gateway.maxMessageBytes());
   if (context.deadlineMs <= Date.now())
     throw new EventsieveError('DEADLINE_EXCEEDED', 'the deadline has passed; nothing was taken');
 
@@ -32,19 +32,8 @@ export async function publish(gateway: Gateway, request: DoorRequest, context: C
 }
 
 /** The broker may be set to take less than MAX_EVENT_BYTES. */
-function refuseTooLarge(valid: readonly ValidEvent[], all: readonly (ValidEvent | Fault)[], maxBytes: number): void {
-  const faults: FieldError[] = [];
-  for (const event of valid) {
-    const bytes =
-      event.topic.length + event.eventId.length + event.source.length + event.payload.length + envelopeBytes;
-    if (bytes <= maxBytes) continue;
-    faults.push({
-      index: all.indexOf(event),
-      field: 'payload',
-      message: `is more than the broker takes (max_payload ${maxBytes})`,
-    });
-  }
-  if (faults.length > 0) throw invalid(faults);
+function limitsOf({ limits, maxMessageBytes }: Gateway): EventLimits {
+  return { ...limits, maxEventBytes: Math.min(limits.maxEventBytes, maxMessageBytes() - envelopeBytes) };
 }
 
 function respond(

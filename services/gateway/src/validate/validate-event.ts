@@ -37,7 +37,7 @@ export function validateEvent(event: DoorEvent, limits: EventLimits): ValidEvent
   if (bytes > limits.maxEventBytes) {
     return {
       field: 'payload',
-      message: `makes the event ${bytes} bytes, more than MAX_EVENT_BYTES (${limits.maxEventBytes})`,
+      message: `makes the event ${bytes} bytes, more than the ${limits.maxEventBytes} that are taken (MAX_EVENT_BYTES, or the broker's max_payload)`,
     };
   }
   return {
@@ -67,7 +67,7 @@ function checkedJson(bytes: Uint8Array, limits: EventLimits): Uint8Array | Fault
   if (bytes.length > limits.maxEventBytes) {
     return {
       field: 'payload',
-      message: `has ${bytes.length} bytes, more than MAX_EVENT_BYTES (${limits.maxEventBytes})`,
+      message: `has ${bytes.length} bytes, more than the ${limits.maxEventBytes} that are taken (MAX_EVENT_BYTES, or the broker's max_payload)`,
     };
   }
   if (!isUtf8(bytes)) return { field: 'payload', message: 'is not valid UTF-8' };
