@@ -152,23 +152,24 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     onChanged: (why) => end(why),
     onStuck: () => end('the consumer hands out nothing though the stream holds messages', 'remake-consumer'),
   });
-  const consumer = await jetstream(connection)
-    .consumers.get(names.stream, durableOf(names, epoch.epoch))
-    .catch((error) => {
-      watermark.stop();
-      throw error;
+  const pull = async (): Promise<Consuming> => {
+    const consumer = await jetstream(connection).consumers.get(names.stream, durableOf(names, epoch.epoch));
+    return await startConsuming({
+      consumer,
+      logger,
+      batchSize: config.batchSize,
+      maxBatchBytes: config.maxBatchBytes,
+      batchesInFlight: config.batchesInFlight,
+      ackWaitMs: config.ackWaitMs,
+      settle,
+      onLost: (why) => end(why),
     });
-  const pulling = await startConsuming({
-    consumer,
-    logger,
-    batchSize: config.batchSize,
-    maxBatchBytes: config.maxBatchBytes,
-    batchesInFlight: config.batchesInFlight,
-    ackWaitMs: config.ackWaitMs,
-    settle,
-    onLost: (why) => end(why),
+  };
+  const pulling = await pull().catch((error: unknown) => {
+    // Nobody gets this session: its tracker would look on for ever.
+    watermark.stop();
+    throw error;
   });
-
   consuming = pulling;
 
   // It may have ended while the pull was being set up.
