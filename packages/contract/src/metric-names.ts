@@ -54,12 +54,13 @@ export const fieldsAtFault = [
 
 /** The reason of ErrorInfo, or the error's code where it has none; OTHER for whatever is not among them. */
 export const refusalReasons = [
-  ...(['INVALID_FIELD', 'UNDECODABLE', 'STREAM_FULL', 'TOO_MANY_IN_FLIGHT', 'BROKER_AWAY', 'BROKER_REFUSED'] as const),
+  ...(['INVALID_FIELD', 'UNDECODABLE', 'STREAM_FULL', 'TOO_MANY_IN_FLIGHT', 'TOO_MANY_WAITING'] as const),
+  ...(['BROKER_AWAY', 'BROKER_REFUSED', 'CALLER_GONE'] as const),
   ...(['FATE_UNKNOWN', 'DEADLINE_EXCEEDED', 'STOPPING', 'INTERNAL', 'OTHER'] as const),
 ] as const;
 
 /** What a worker does about a storing call that failed. */
-export const remedies = ['retry', 'create-partition', 'split', 'realign', 'wait'] as const;
+export const remedies = ['retry', 'create-partition', 'halve', 'split', 'realign', 'wait'] as const;
 
 const duplicatesBy = <const Place extends 'broker' | 'store'>(place: Place) =>
   counter('eventsieve_duplicates_total', 'Copies dropped as duplicates, conflicts among them, by who recognised them', {
@@ -112,6 +113,11 @@ export const gatewayMetrics = {
   unackedBytes: gauge(
     'eventsieve_gateway_unacknowledged_bytes',
     'Bytes of requests whose messages are not all acknowledged yet',
+  ),
+  handledCalls: gauge('eventsieve_gateway_handled_calls', 'Publish calls let in and not answered yet'),
+  handledBytes: gauge(
+    'eventsieve_gateway_handled_bytes',
+    'What these calls hold, as it counts towards MAX_REQUEST_BYTES_IN_FLIGHT',
   ),
   waiting: gauge('eventsieve_gateway_waiting_copies', 'Copies whose verdict is waited for'),
   connected: gauge('eventsieve_gateway_connected', '1 while the gateway is connected to NATS, else 0'),

@@ -9,6 +9,8 @@ export interface BrokerNames {
   readonly streamSubjects: readonly string[];
   readonly eventSubjectPrefix: string;
   readonly tallySubject: string;
+  /** Dead letters that are sent through again. */
+  readonly redriveSubject: string;
   /** Verdicts for one gateway process go to this, a dot, and the process's own random name. */
   readonly verdictSubjectPrefix: string;
 }
@@ -19,9 +21,10 @@ export function namesFor(prefix: string = defaultPrefix): BrokerNames {
   return {
     stream: prefix === defaultPrefix ? 'EVENTSIEVE' : `EVENTSIEVE_${prefix}`,
     durablePrefix: 'dedup-worker-',
-    streamSubjects: [`${prefix}.events.>`, `${prefix}.tally`],
+    streamSubjects: [`${prefix}.events.>`, `${prefix}.tally`, `${prefix}.redrive`],
     eventSubjectPrefix: `${prefix}.events.`,
     tallySubject: `${prefix}.tally`,
+    redriveSubject: `${prefix}.redrive`,
     verdictSubjectPrefix: `${prefix}.verdicts`,
   };
 }

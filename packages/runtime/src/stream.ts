@@ -54,10 +54,11 @@ export async function ensureStream(
   } else if (
     info.config.duplicate_window !== wanted.duplicate_window ||
     info.config.max_bytes !== wanted.max_bytes ||
-    info.config.max_msgs !== wanted.max_msgs
+    info.config.max_msgs !== wanted.max_msgs ||
+    !wanted.subjects.every((subject) => info?.config.subjects.includes(subject))
   ) {
-    const { duplicate_window, max_bytes, max_msgs } = wanted;
-    info = await jsm.streams.update(names.stream, { duplicate_window, max_bytes, max_msgs });
+    const { duplicate_window, max_bytes, max_msgs, subjects } = wanted;
+    info = await jsm.streams.update(names.stream, { duplicate_window, max_bytes, max_msgs, subjects });
   }
   refuseForeign(info);
   return info;

@@ -75,6 +75,18 @@ export const deadLetters = pgTable('dead_letters', {
   reason: text('reason').notNull(),
   attempts: integer('attempts').notNull(),
   deadLetteredAt: instant('dead_lettered_at').notNull().defaultNow(),
+  state: text('state').notNull().default('open'),
+  stateSince: instant('state_since'),
+  redrivenPosition: int8('redriven_position'),
+  redriveOutcome: smallint('redrive_outcome'),
+  redriveOf: int8('redrive_of'),
+});
+
+export const redrives = pgTable('redrives', {
+  sending: int8('sending').primaryKey().generatedAlwaysAsIdentity(),
+  deadLetter: int8('dead_letter').notNull(),
+  sentAt: instant('sent_at').notNull().defaultNow(),
+  position: int8('position'),
 });
 
 export const replays = pgTable('replays', {

@@ -13,8 +13,9 @@ export function answerWaiters(
   reason: Reason | undefined,
 ): void {
   const verdictsOf = new Map<string, Verdicts['verdicts']>();
-  for (const { content, position } of batch) {
-    if (content.kind !== 'copy' || content.copy.replyTo === '') continue;
+  for (const { content, position, redrive } of batch) {
+    // Whoever waited for a dead letter has had its verdict.
+    if (content.kind !== 'copy' || content.copy.replyTo === '' || redrive) continue;
     const judgement = judgements.get(position);
     const outcome = judgement ? judgement.outcome : Outcome.OUTCOME_STORED;
     // A message that an earlier epoch settled: its first verdict was given then.

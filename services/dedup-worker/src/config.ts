@@ -33,7 +33,7 @@ export function readConfig(environment: Environment): WorkerConfig {
     maxBatchBytes: settings.bytes('MAX_BATCH_BYTES', 8 * 1024 ** 2),
     batchesInFlight: settings.integer('BATCHES_IN_FLIGHT', 3, { min: 1, max: 16 }),
     ackWaitMs: settings.durationMs('ACK_WAIT', 10_000, { min: 500 }),
-    statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 30_000, { min: 500 }),
+    statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
     duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
   };
 }

@@ -2,7 +2,9 @@ import type { Pool } from 'pg';
 import type { Delivery } from './delivery.js';
 import { sqlStateOf } from './postgres-errors.js';
 
-const text = `select dead_letter_v1($1, $2, $3, to_timestamp($4::numeric / 1000000), $5, $6, $7, $8, $9, $10, $11, $12) as recorded`;
+const what = '$3, to_timestamp($4::numeric / 1000000), $5, $6, $7, $8, $9, $10, $11, $12';
+const ofCopy = `select dead_letter_v1($1, $2, ${what}) as recorded`;
+const ofRedrive = `select dead_letter_again_v1($1, $2, $13, $14, ${what}) as recorded`;
 
 export interface Reason {
   readonly code: string;
@@ -21,14 +23,14 @@ export async function deadLetter(
   delivery: Delivery,
   reason: Reason,
 ): Promise<void> {
-  const { message, position, receivedAtUs, content } = delivery;
+  const { message, position, receivedAtUs, content, redrive } = delivery;
   const [topic, eventId] =
     content.kind === 'copy' ? [readable(content.copy.topic), readable(content.copy.eventId)] : ['', ''];
   const headers: Record<string, string[]> = {};
   for (const key of message.headers?.keys() ?? [])
     headers[readable(key)] = (message.headers?.values(key) ?? []).map(readable);
   await pool.query({
-    text,
+    text: redrive ? ofRedrive : ofCopy,
     values: [
       epoch,
       shard,
@@ -36,12 +38,13 @@ export async function deadLetter(
       receivedAtUs.toString(),
       topic,
       eventId,
-      readable(message.subject),
+      readable(delivery.subject),
       JSON.stringify(headers),
-      Buffer.from(message.data),
+      Buffer.from(delivery.body),
       reason.code,
       readable(reason.message),
       message.info.deliveryCount,
+      ...(redrive ? [redrive.sending.toString(), redrive.deadLetter.toString()] : []),
     ],
   });
 }

@@ -1,4 +1,4 @@
-import { Copy, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import { Copy, Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { BrokerNames } from '@eventsieve/contract/names';
 import type { JsMsg } from '@nats-io/jetstream';
 
@@ -8,6 +8,11 @@ export interface Delivery {
   readonly position: bigint;
   /** The broker's timestamp, so that a redelivery computes the same row. */
   readonly receivedAtUs: bigint;
+  /** What the copy came with; of a redrive, what the dead letter had come with. */
+  readonly subject: string;
+  readonly body: Uint8Array;
+  /** Set when this message sends a dead letter through again. */
+  readonly redrive?: { readonly deadLetter: bigint; readonly sending: bigint };
   readonly content:
     | { readonly kind: 'copy'; readonly copy: Copy }
     | { readonly kind: 'tally'; readonly tally: Tally }
@@ -15,27 +20,33 @@ export interface Delivery {
 }
 
 export function readDelivery(message: JsMsg, base: bigint, names: BrokerNames): Delivery {
-  return {
-    message,
-    position: base + BigInt(message.seq),
-    receivedAtUs: message.timestampNanos / 1000n,
-    content: readContent(message, names),
-  };
+  const { subject, data: body } = message;
+  const place = { message, position: base + BigInt(message.seq), receivedAtUs: message.timestampNanos / 1000n };
+  if (subject !== names.redriveSubject) return { ...place, subject, body, content: readContent(subject, body, names) };
+  try {
+    const { deadLetter, sending, subject, body } = Redrive.decode(message.data);
+    return { ...place, subject, body, redrive: { deadLetter, sending }, content: readContent(subject, body, names) };
+  } catch (error) {
+    return { ...place, subject, body, content: undecodable(error) };
+  }
 }
 
-function readContent(message: JsMsg, names: BrokerNames): Delivery['content'] {
+const undecodable = (error: unknown) =>
+  ({ kind: 'undecodable', reason: `no message of this system: ${String(error)}` }) as const;
+
+function readContent(subject: string, body: Uint8Array, names: BrokerNames): Delivery['content'] {
   try {
-    if (message.subject === names.tallySubject) {
-      const tally = Tally.decode(message.data);
+    if (subject === names.tallySubject) {
+      const tally = Tally.decode(body);
       if (tally.groups.length === 0) return { kind: 'undecodable', reason: 'a tally without groups' };
       return { kind: 'tally', tally };
     }
-    const copy = Copy.decode(message.data);
+    const copy = Copy.decode(body);
     if (copy.topic.length === 0 || copy.eventId.length === 0) {
       return { kind: 'undecodable', reason: 'an event without topic or event_id' };
     }
     return { kind: 'copy', copy };
   } catch (error) {
-    return { kind: 'undecodable', reason: `no message of this system: ${String(error)}` };
+    return undecodable(error);
   }
 }

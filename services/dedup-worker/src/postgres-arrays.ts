@@ -62,5 +62,8 @@ function variableWidth(elementOid: number, values: readonly Uint8Array[], prefix
 /** From UTF-8. */
 export const textArray = (values: readonly Uint8Array[]): Buffer => variableWidth(oid.text, values, undefined);
 
+/** One value of type jsonb, from JSON text in UTF-8. */
+export const jsonbValue = (text: Uint8Array): Buffer => Buffer.concat([Buffer.of(jsonbVersion), text]);
+
 /** From JSON text in UTF-8. */
 export const jsonbArray = (values: readonly Uint8Array[]): Buffer => variableWidth(oid.jsonb, values, jsonbVersion);

@@ -18,10 +18,15 @@ export function sqlStateOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+const statementTimeout = '57014';
+// What pg says, without a code, when Postgres did not answer by its own bound.
+const noAnswer = 'Query read timeout';
+
 export function remedyFor(error: unknown): Remedy {
   const code = sqlStateOf(error);
   if (code === epochOver || code === brokerWentBack) return 'realign';
   if (retryAtOnce.has(code)) return 'retry';
+  if (code === statementTimeout || (error as Error | null)?.message === noAnswer) return 'halve';
   // "no partition of relation found for row": a day without its partition yet, not a bad row.
   if (code === '23514') return 'create-partition';
   // What Postgres can never hold: data exceptions, and rows or index keys over its own limits. Anything else is an

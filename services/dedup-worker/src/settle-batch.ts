@@ -6,6 +6,7 @@ import type { Delivery } from './delivery.js';
 import type { WorkerMetrics } from './metrics.js';
 import { brokerWentBack, remedyFor, sqlStateOf } from './postgres-errors.js';
 import { type Judgement, storeBatch } from './store-batch.js';
+import { storeRedrive } from './store-redrive.js';
 
 export interface SettleDeps {
   readonly pool: Pool;
@@ -32,8 +33,13 @@ export async function settleBatch(deps: SettleDeps, shard: number, batch: readon
     if (delivery.content.kind !== 'undecodable') continue;
     await keep(deps, shard, delivery, { code: 'UNDECODABLE', message: delivery.content.reason });
   }
-  const storable = undecodable.length === 0 ? batch : batch.filter(({ content }) => content.kind !== 'undecodable');
+  const redriven = batch.filter(({ content, redrive }) => redrive && content.kind !== 'undecodable');
+  const storable =
+    undecodable.length + redriven.length === 0
+      ? batch
+      : batch.filter(({ content, redrive }) => redrive === undefined && content.kind !== 'undecodable');
   if (storable.length > 0) await store(deps, shard, storable);
+  for (const delivery of redriven) await storeAgain(deps, shard, delivery);
 }
 
 async function store(deps: SettleDeps, shard: number, batch: readonly Delivery[]): Promise<void> {
@@ -43,15 +49,27 @@ async function store(deps: SettleDeps, shard: number, batch: readonly Delivery[]
     deps.metrics.stored((performance.now() - begunAtMs) / 1000);
     deps.committed(batch, judgements);
   };
-  await persist(deps, batch, storeAll, {
-    async split(error) {
-      const [only] = batch;
-      if (batch.length === 1 && only) return keep(deps, shard, only, reasonOf(error));
-      const middle = batch.length >> 1;
-      await store(deps, shard, batch.slice(0, middle));
-      await store(deps, shard, batch.slice(middle));
-    },
-  });
+  const halve = async () => {
+    const middle = batch.length >> 1;
+    await store(deps, shard, batch.slice(0, middle));
+    await store(deps, shard, batch.slice(middle));
+  };
+  const [only] = batch;
+  if (batch.length === 1 && only) {
+    await persist(deps, batch, storeAll, { refused: (error) => keep(deps, shard, only, reasonOf(error)) });
+  } else await persist(deps, batch, storeAll, { halve, refused: halve });
+}
+
+/** One message at a time: dead letters are rare, and each has a state to turn. */
+async function storeAgain(deps: SettleDeps, shard: number, delivery: Delivery): Promise<void> {
+  const storeIt = async () => {
+    const judgement = await storeRedrive(deps.pool, deps.epoch, shard, delivery);
+    const { outcome } = judgement;
+    deps.logger.info({ position: delivery.position.toString(), ...delivery.redrive, outcome }, 'dead letter redriven');
+    const isNews = delivery.content.kind === 'copy' && outcome !== Outcome.OUTCOME_STORED;
+    deps.committed([delivery], new Map(isNews ? [[delivery.position, judgement]] : []));
+  };
+  await persist(deps, [delivery], storeIt, { refused: (error) => keep(deps, shard, delivery, reasonOf(error)) });
 }
 
 async function keep(deps: SettleDeps, shard: number, delivery: Delivery, reason: Reason): Promise<void> {
@@ -68,7 +86,7 @@ async function persist(
   deps: SettleDeps,
   batch: readonly Delivery[],
   work: () => Promise<void>,
-  { split }: { split?: (error: unknown) => Promise<void> } = {},
+  { refused, halve }: { refused?: (error: unknown) => Promise<void>; halve?: () => Promise<void> } = {},
 ): Promise<void> {
   let pauseMs = firstPauseMs;
   while (!deps.ended()) {
@@ -80,13 +98,15 @@ async function persist(
       if (remedy === 'realign') {
         return deps.realign((error as Error).message, sqlStateOf(error) === brokerWentBack);
       }
-      if (remedy === 'split' && split) return await split(error);
+      if (remedy === 'split' && refused) return await refused(error);
+      // Too much for the time that a statement may take, on a database that is slow: less of it may fit.
+      if (remedy === 'halve' && halve) return await halve();
       const code = sqlStateOf(error);
       if (remedy === 'create-partition') {
         await deps
           .ensurePartitions(batch)
           .catch((cause: unknown) => deps.logger.warn({ err: cause }, 'no partition yet'));
-      } else if (remedy === 'wait') {
+      } else if (remedy === 'wait' || remedy === 'halve') {
         deps.logger.warn({ err: error, code, messages: batch.length }, 'storing has to wait');
       }
       await deps.pause(pauseMs * (0.5 + Math.random()));

@@ -67,7 +67,7 @@ export async function storeBatch(
   );
 }
 
-function tallyAsJson({ groups }: Tally): Uint8Array {
+export function tallyAsJson({ groups }: Tally): Uint8Array {
   return Buffer.from(
     JSON.stringify(groups.map(({ topic, source, eventIds }) => ({ topic, source, event_ids: eventIds }))),
   );

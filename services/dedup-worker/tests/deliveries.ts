@@ -38,7 +38,8 @@ export function copyAt({
     ticket: 0n,
   };
   const message = messageOf(`${names.eventSubjectPrefix}${topic}`, position, Copy.encode(copy).finish());
-  return { message, position: BigInt(position), receivedAtUs, content: { kind: 'copy', copy } };
+  const { subject, data: body } = message;
+  return { message, subject, body, position: BigInt(position), receivedAtUs, content: { kind: 'copy', copy } };
 }
 
 export function tallyAt(
@@ -48,7 +49,8 @@ export function tallyAt(
 ): Delivery {
   const tally: Tally = { groups };
   const message = messageOf(names.tallySubject, position, Tally.encode(tally).finish());
-  return { message, position: BigInt(position), receivedAtUs, content: { kind: 'tally', tally } };
+  const { subject, data: body } = message;
+  return { message, subject, body, position: BigInt(position), receivedAtUs, content: { kind: 'tally', tally } };
 }
 
 function messageOf(subject: string, seq: number, data: Uint8Array): JsMsg {

@@ -48,7 +48,7 @@ export function checksParts({ queries, gateway, names }: CheckDeps): () => Promi
 async function countInFlight({ database, lastPosition }: Queries): Promise<bigint | undefined> {
   const reading = await newestReading(lastPosition);
   const [row] = await database.query<InFlightRow>(selectInFlight, inFlightParameters(reading));
-  return row && inFlightOf(row, reading);
+  return row && inFlightOf(row, reading).messages;
 }
 
 async function isPulled({ lastPosition }: Queries, names: BrokerNames): Promise<boolean> {

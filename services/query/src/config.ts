@@ -45,7 +45,7 @@ export function readConfig(environment: Environment): QueryConfig {
     maxEventsPerRequest,
     maxRequestBytes: Math.min(maxRequestBytes, maxEventBytes * maxEventsPerRequest),
     storedTimeoutMs: settings.durationMs('STORED_TIMEOUT', 5_000, { min: 50 }),
-    statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 30_000, { min: 500 }),
+    statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
     auditTimeoutMs: settings.durationMs('AUDIT_TIMEOUT', 120_000, { min: 1_000 }),
     poolSize: settings.integer('QUERY_POOL_SIZE', 10, { min: 2, max: 100 }),
     // HTTP and gRPC drain one after the other, within the whole.

@@ -1,5 +1,7 @@
+import type { BrokerNames } from '@eventsieve/contract/names';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { LastPosition } from './last-position.js';
+import type { SendToStream } from './send-to-stream.js';
 import type { Database } from './sql/database.js';
 
 /** What the RPCs need. Both doors, gRPC and HTTP, call the same functions with it. */
@@ -8,7 +10,12 @@ export interface Queries {
   /** Of its own connections: an audit reads every row, and nobody waits behind it. */
   readonly auditDatabase: Database;
   readonly drizzle: NodePgDatabase;
+  readonly names: BrokerNames;
   readonly lastPosition: LastPosition;
+  /** For dead letters that are sent through again. */
+  readonly sendToStream: SendToStream;
+  /** How long a redrive waits for what becomes of it. */
+  readonly redrivePatienceMs: number;
   /** How long a question for an unknown id waits for what the broker held when it came. */
   readonly lookupPatienceMs: number;
   readonly startedAtMs: number;

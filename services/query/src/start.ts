@@ -16,6 +16,7 @@ import { createQueryMetrics } from './metrics.js';
 import type { Queries } from './queries.js';
 import { getStats } from './rpc/get-stats.js';
 import { queryService, queryServiceName } from './rpc/query-service.js';
+import { sendsToStream } from './send-to-stream.js';
 import { databaseOf } from './sql/database.js';
 import { watchPostgres } from './watch-postgres.js';
 
@@ -24,6 +25,7 @@ const maxQuestionBytes = 1024 ** 2;
 const brokerTimeoutMs = 1_000;
 const auditConnections = 2;
 const lookupPatienceMs = 500;
+const sendTimeoutMs = 3_000;
 
 export const startQuery: StartPart = async (environment, logger) => {
   const config = readConfig(environment);
@@ -45,6 +47,9 @@ export const startQuery: StartPart = async (environment, logger) => {
     auditDatabase: databaseOf(auditPool),
     drizzle: drizzle(pool),
     lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
+    names: config.names,
+    sendToStream: sendsToStream(link, sendTimeoutMs),
+    redrivePatienceMs: config.storedTimeoutMs,
     lookupPatienceMs,
     startedAtMs,
   };

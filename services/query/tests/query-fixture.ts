@@ -13,6 +13,7 @@ import { createDatabase, type TestDatabase } from '../../../tests/support/databa
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { readsLastPosition } from '../src/last-position.js';
 import type { Queries } from '../src/queries.js';
+import { sendsToStream } from '../src/send-to-stream.js';
 import { databaseOf } from '../src/sql/database.js';
 
 export const silent = pino({ level: 'silent' });
@@ -79,6 +80,9 @@ export async function openFixture(): Promise<QueryFixture> {
       auditDatabase: statements,
       drizzle: drizzle(pool),
       lastPosition: readsLastPosition({ link, names, timeoutMs: 1_000 }),
+      names,
+      sendToStream: sendsToStream(link, 1_000),
+      redrivePatienceMs: 200,
       lookupPatienceMs: 300,
       startedAtMs: Date.now(),
     },

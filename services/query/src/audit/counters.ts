@@ -33,6 +33,7 @@ export function compareCounters(counters: Tally, rows: Tally): Difference[] {
     ['duplicate_dropped', 'duplicates', counters.duplicates, rows.duplicates],
     ['conflicts', 'conflicts', counters.conflicts, rows.conflicts],
     ['dead_lettered', 'dead letters', counters.deadLettered, rows.deadLettered],
+    ['redriven', 'redriven dead letters', counters.redriven, rows.redriven],
   ] as const;
   return compared.flatMap(([what, named, found, expected]) =>
     found === expected

@@ -4,7 +4,7 @@ import { listed, type Tally } from './counters.js';
 import { difference } from './differences.js';
 
 export interface RowCounts {
-  readonly tally: Omit<Tally, 'redriven'>;
+  readonly tally: Tally;
   /** Rows at positions up to `settled`, in all the tables that a position can be in. */
   readonly settledRows: bigint;
   /** The exclusive or of those positions: with the count, it tells a set of positions from any other that happens. */
@@ -27,6 +27,7 @@ export async function countRows(snapshot: Statements, settled: bigint): Promise<
       duplicates: BigInt(row.duplicates),
       conflicts: BigInt(row.conflicts),
       deadLettered: BigInt(row.dead_letters),
+      redriven: BigInt(row.redriven),
     },
     settledRows: BigInt(row.settled_rows),
     settledXor: BigInt(row.settled_xor),
@@ -41,6 +42,7 @@ type Row = {
     | 'duplicates'
     | 'conflicts'
     | 'dead_letters'
+    | 'redriven'
     | 'settled_rows'
     | 'settled_xor'
     | 'key_mark'
@@ -77,14 +79,14 @@ const selectRows = `
            bit_xor(position) filter (where position <= $1) as low_xor
     from tallies
   ), dead_rows as (
-    select count(*) as n, count(*) filter (where position <= $1) as low,
+    select count(*) as n, count(*) filter (where state = 'redriven') as redriven, count(*) filter (where position <= $1) as low,
            bit_xor(position) filter (where position <= $1) as low_xor
     from dead_letters
   ), replay_rows as (
     select count(*) filter (where position <= $1) as low, bit_xor(position) filter (where position <= $1) as low_xor
     from replays
   )
-  select k.n as keys, r.n + t.copies as duplicates, r.conflicts, d.n as dead_letters,
+  select k.n as keys, r.n + t.copies as duplicates, r.conflicts, d.n as dead_letters, d.redriven,
          k.low + r.low + t.low + d.low + p.low as settled_rows,
          coalesce(k.low_xor, 0) # coalesce(r.low_xor, 0) # coalesce(t.low_xor, 0) # coalesce(d.low_xor, 0)
            # coalesce(p.low_xor, 0) as settled_xor,

@@ -2,23 +2,26 @@ import type { Counts, GetStatsResponse } from '@eventsieve/contract/gen/eventsie
 import { instantOfMicros } from '../instant.js';
 import { newestReading } from '../last-position.js';
 import type { Queries } from '../queries.js';
-import { type InFlightRow, inFlightOf, inFlightParameters, inFlightTables } from '../sql/in-flight.js';
+import { type InFlightRow, inFlightOf, inFlightParameters, inFlightTables, untilPlaced } from '../sql/in-flight.js';
 
 type StatsQueries = Pick<Queries, 'database' | 'lastPosition' | 'startedAtMs'>;
 
 /** Every counter in one snapshot; what the broker holds is read before it, so that nothing is counted twice. */
 export async function getStats(queries: StatsQueries): Promise<GetStatsResponse> {
-  const reading = await newestReading(queries.lastPosition);
-  const [row] = await queries.database.query<StatsRow>(selectStats, inFlightParameters(reading));
-  if (row === undefined) throw new Error('the watermark has no row');
+  const { row, reading } = await untilPlaced(async () => {
+    const reading = await newestReading(queries.lastPosition);
+    const [row] = await queries.database.query<StatsRow>(selectStats, inFlightParameters(reading));
+    if (row === undefined) throw new Error('the watermark has no row');
+    return { row, reading };
+  });
 
   const inFlight = inFlightOf(row, reading);
-  const lifetime = lifetimeOf(row, inFlight);
+  const lifetime = lifetimeOf(row, inFlight.copies);
   const since = row.since_us === null ? BigInt(queries.startedAtMs) * 1000n : BigInt(row.since_us);
   return {
     current: sinceBaseline(lifetime, row),
     lifetime,
-    queueSize: inFlight,
+    queueSize: inFlight.messages,
     topics: row.topics,
     uptimeSeconds: (Date.now() - queries.startedAtMs) / 1000,
     since: instantOfMicros(since),
@@ -75,7 +78,7 @@ const selectStats = `
            coalesce(array_agg(topic order by topic) filter (where unique_count > 0), '{}') as topics
     from by_topic
   )
-  select t.*, b.*, a.rows_above,
+  select t.*, b.*, a.*,
          coalesce(z.received, 0) as base_received, coalesce(z.unique_count, 0) as base_unique,
          coalesce(z.duplicate_count, 0) as base_duplicate, coalesce(z.conflict_count, 0) as base_conflict,
          coalesce(z.dead_letter_count, 0) as base_dead_letter, coalesce(z.redriven_count, 0) as base_redriven,

@@ -5,10 +5,14 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import type { QueryMetrics } from '../metrics.js';
 import type { Queries } from '../queries.js';
 import { databaseError } from '../sql/database.js';
+import { discardDeadLetters } from './discard-dead-letters.js';
+import { getDeadLetter } from './get-dead-letter.js';
 import { getEvent } from './get-event.js';
 import { getStats } from './get-stats.js';
+import { listDeadLetters } from './list-dead-letters.js';
 import { listEvents } from './list-events.js';
 import { reconcile } from './reconcile.js';
+import { redriveDeadLetters } from './redrive-dead-letters.js';
 import { resetStats } from './reset-stats.js';
 
 export const queryServiceName = 'eventsieve.v1.QueryService';
@@ -42,6 +46,10 @@ export function queryService(
     getStats: bound(definition.getStats, getStats),
     reconcile: bound(definition.reconcile, reconcile),
     resetStats: bound(definition.resetStats, resetStats),
+    listDeadLetters: bound(definition.listDeadLetters, listDeadLetters),
+    getDeadLetter: bound(definition.getDeadLetter, getDeadLetter),
+    redriveDeadLetters: bound(definition.redriveDeadLetters, redriveDeadLetters),
+    discardDeadLetters: bound(definition.discardDeadLetters, discardDeadLetters),
   };
   const each = Object.entries(methods);
   return {

@@ -50,18 +50,18 @@ async function auditSnapshot(snapshot: Statements, holdings: Holdings | undefine
 
   const counters = await readCounters(snapshot);
   const rows = await countRows(snapshot, settled);
-  const tally: Tally = { ...rows.tally, redriven: counters.redriven };
+  const { tally } = rows;
   const inRows: Difference[] = [
     ...compareCounters(counters, tally),
     ...rows.differences,
     ...(await compareMinutes(snapshot)),
-    ...(await compareEvents(snapshot, rows.tally.unique, rows.keyMark)),
+    ...(await compareEvents(snapshot, tally.unique, rows.keyMark)),
     ...(await comparePositions(snapshot, { settled, last }, rows)),
   ];
   const inBroker =
     last === undefined || holdings === undefined ? [] : await compareBroker(snapshot, { settled, base, holdings });
 
-  const inFlight = inFlightOf(flight, holdings);
+  const inFlight = inFlightOf(flight, holdings).copies;
   const nothingYet = bounds.stream_created === null && holdings?.lastSequence === 0n;
   return {
     brokerChecked: last !== undefined || nothingYet,

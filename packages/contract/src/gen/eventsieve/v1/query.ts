@@ -19,6 +19,16 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import {
+  DiscardDeadLettersRequest,
+  DiscardDeadLettersResponse,
+  GetDeadLetterRequest,
+  GetDeadLetterResponse,
+  ListDeadLettersRequest,
+  ListDeadLettersResponse,
+  RedriveDeadLettersRequest,
+  RedriveDeadLettersResponse,
+} from "./dead_letter.js";
 import { PayloadFormat, StoredEvent } from "./event.js";
 
 export const protobufPackage = "eventsieve.v1";
@@ -1285,6 +1295,56 @@ export const QueryServiceService = {
     responseSerialize: (value: ReconcileResponse): Buffer => Buffer.from(ReconcileResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReconcileResponse => ReconcileResponse.decode(value),
   },
+  /** ListDeadLetters pages through the dead letters in the order of their positions. */
+  listDeadLetters: {
+    path: "/eventsieve.v1.QueryService/ListDeadLetters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDeadLettersRequest): Buffer =>
+      Buffer.from(ListDeadLettersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDeadLettersRequest => ListDeadLettersRequest.decode(value),
+    responseSerialize: (value: ListDeadLettersResponse): Buffer =>
+      Buffer.from(ListDeadLettersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDeadLettersResponse => ListDeadLettersResponse.decode(value),
+  },
+  /** GetDeadLetter gives one with its bytes and headers. */
+  getDeadLetter: {
+    path: "/eventsieve.v1.QueryService/GetDeadLetter" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetDeadLetterRequest): Buffer => Buffer.from(GetDeadLetterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetDeadLetterRequest => GetDeadLetterRequest.decode(value),
+    responseSerialize: (value: GetDeadLetterResponse): Buffer =>
+      Buffer.from(GetDeadLetterResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetDeadLetterResponse => GetDeadLetterResponse.decode(value),
+  },
+  /**
+   * RedriveDeadLetters sends dead letters through again, each as a fresh message, and waits a few seconds for what
+   * becomes of them. Sent twice, a dead letter still counts once.
+   */
+  redriveDeadLetters: {
+    path: "/eventsieve.v1.QueryService/RedriveDeadLetters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RedriveDeadLettersRequest): Buffer =>
+      Buffer.from(RedriveDeadLettersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RedriveDeadLettersRequest => RedriveDeadLettersRequest.decode(value),
+    responseSerialize: (value: RedriveDeadLettersResponse): Buffer =>
+      Buffer.from(RedriveDeadLettersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RedriveDeadLettersResponse => RedriveDeadLettersResponse.decode(value),
+  },
+  /** DiscardDeadLetters gives dead letters up; they can still be read, and redriven by position. */
+  discardDeadLetters: {
+    path: "/eventsieve.v1.QueryService/DiscardDeadLetters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DiscardDeadLettersRequest): Buffer =>
+      Buffer.from(DiscardDeadLettersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DiscardDeadLettersRequest => DiscardDeadLettersRequest.decode(value),
+    responseSerialize: (value: DiscardDeadLettersResponse): Buffer =>
+      Buffer.from(DiscardDeadLettersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DiscardDeadLettersResponse => DiscardDeadLettersResponse.decode(value),
+  },
 } as const;
 
 export interface QueryServiceServer extends UntypedServiceImplementation {
@@ -1298,6 +1358,17 @@ export interface QueryServiceServer extends UntypedServiceImplementation {
   resetStats: handleUnaryCall<ResetStatsRequest, ResetStatsResponse>;
   /** Reconcile compares the counters with the rows, and the rows with the broker. */
   reconcile: handleUnaryCall<ReconcileRequest, ReconcileResponse>;
+  /** ListDeadLetters pages through the dead letters in the order of their positions. */
+  listDeadLetters: handleUnaryCall<ListDeadLettersRequest, ListDeadLettersResponse>;
+  /** GetDeadLetter gives one with its bytes and headers. */
+  getDeadLetter: handleUnaryCall<GetDeadLetterRequest, GetDeadLetterResponse>;
+  /**
+   * RedriveDeadLetters sends dead letters through again, each as a fresh message, and waits a few seconds for what
+   * becomes of them. Sent twice, a dead letter still counts once.
+   */
+  redriveDeadLetters: handleUnaryCall<RedriveDeadLettersRequest, RedriveDeadLettersResponse>;
+  /** DiscardDeadLetters gives dead letters up; they can still be read, and redriven by position. */
+  discardDeadLetters: handleUnaryCall<DiscardDeadLettersRequest, DiscardDeadLettersResponse>;
 }
 
 export interface QueryServiceClient extends Client {
@@ -1380,6 +1451,73 @@ export interface QueryServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReconcileResponse) => void,
+  ): ClientUnaryCall;
+  /** ListDeadLetters pages through the dead letters in the order of their positions. */
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  listDeadLetters(
+    request: ListDeadLettersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  /** GetDeadLetter gives one with its bytes and headers. */
+  getDeadLetter(
+    request: GetDeadLetterRequest,
+    callback: (error: ServiceError | null, response: GetDeadLetterResponse) => void,
+  ): ClientUnaryCall;
+  getDeadLetter(
+    request: GetDeadLetterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetDeadLetterResponse) => void,
+  ): ClientUnaryCall;
+  getDeadLetter(
+    request: GetDeadLetterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetDeadLetterResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * RedriveDeadLetters sends dead letters through again, each as a fresh message, and waits a few seconds for what
+   * becomes of them. Sent twice, a dead letter still counts once.
+   */
+  redriveDeadLetters(
+    request: RedriveDeadLettersRequest,
+    callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  redriveDeadLetters(
+    request: RedriveDeadLettersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  redriveDeadLetters(
+    request: RedriveDeadLettersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RedriveDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  /** DiscardDeadLetters gives dead letters up; they can still be read, and redriven by position. */
+  discardDeadLetters(
+    request: DiscardDeadLettersRequest,
+    callback: (error: ServiceError | null, response: DiscardDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  discardDeadLetters(
+    request: DiscardDeadLettersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DiscardDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  discardDeadLetters(
+    request: DiscardDeadLettersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DiscardDeadLettersResponse) => void,
   ): ClientUnaryCall;
 }
 

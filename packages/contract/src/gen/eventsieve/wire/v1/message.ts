@@ -42,6 +42,17 @@ export interface TallyGroup {
   eventIds: string[];
 }
 
+/** The body of a message under es.redrive: a dead letter that is sent through again. */
+export interface Redrive {
+  /** The dead letter's position. */
+  deadLetter: bigint;
+  /** Which sending of it this is: a row of the table `redrives`. */
+  sending: bigint;
+  /** What it came with. */
+  subject: string;
+  body: Uint8Array;
+}
+
 /** What a worker answers to one waiting gateway after a commit. */
 export interface Verdicts {
   verdicts: Verdict[];
@@ -331,6 +342,105 @@ export const TallyGroup: MessageFns<TallyGroup> = {
     message.topic = object.topic ?? "";
     message.source = object.source ?? "";
     message.eventIds = object.eventIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRedrive(): Redrive {
+  return { deadLetter: 0n, sending: 0n, subject: "", body: new Uint8Array(0) };
+}
+
+export const Redrive: MessageFns<Redrive> = {
+  encode(message: Redrive, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deadLetter !== 0n) {
+      if (BigInt.asIntN(64, message.deadLetter) !== message.deadLetter) {
+        throw new globalThis.Error("value provided for field message.deadLetter of type int64 too large");
+      }
+      writer.uint32(8).int64(message.deadLetter);
+    }
+    if (message.sending !== 0n) {
+      if (BigInt.asIntN(64, message.sending) !== message.sending) {
+        throw new globalThis.Error("value provided for field message.sending of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sending);
+    }
+    if (message.subject !== "") {
+      writer.uint32(26).string(message.subject);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(34).bytes(message.body);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Redrive {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedrive();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deadLetter = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sending = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Redrive>): Redrive {
+    return Redrive.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Redrive>): Redrive {
+    const message = createBaseRedrive();
+    message.deadLetter = (object.deadLetter !== undefined && object.deadLetter !== null)
+      ? BigInt(object.deadLetter)
+      : 0n;
+    message.sending = (object.sending !== undefined && object.sending !== null) ? BigInt(object.sending) : 0n;
+    message.subject = object.subject ?? "";
+    message.body = object.body ?? new Uint8Array(0);
     return message;
   },
 };

@@ -1,0 +1,99 @@
+import type { PublishError } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { Redrive } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import type { Queries } from '../queries.js';
+import type { Sent } from '../send-to-stream.js';
+
+export interface SentAgain {
+  readonly position: bigint;
+  readonly redrivenPosition: bigint;
+  readonly error: PublishError | undefined;
+}
+
+const maxChunk = 100;
+const maxChunkBytes = 8 * 1024 ** 2;
+
+/**
+ * Sends dead letters, a bounded part of them at a time. Each is written down before it is sent: until the call that
+ * stores it takes that away again, whoever counts what is in flight knows that it is no copy.
+ */
+export async function* sendAgain(
+  queries: Pick<Queries, 'database' | 'names' | 'sendToStream'>,
+  letters: readonly { readonly position: string; readonly bytes: number }[],
+): AsyncGenerator<SentAgain> {
+  let chunk: string[] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    if (chunk.length === maxChunk || (chunk.length > 0 && bytes + letter.bytes > maxChunkBytes)) {
+      yield* await sendChunk(queries, chunk);
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(letter.position);
+    bytes += letter.bytes;
+  }
+  yield* await sendChunk(queries, chunk);
+}
+
+async function sendChunk(
+  { database, names, sendToStream }: Pick<Queries, 'database' | 'names' | 'sendToStream'>,
+  positions: readonly string[],
+): Promise<SentAgain[]> {
+  const rows = await database.query<SendingRow>(writeDown, [positions]);
+  const outcomes = await Promise.all(
+    rows.map(async ({ sending, position, subject, body }): Promise<Outcome> => {
+      const redrive = { deadLetter: BigInt(position), sending: BigInt(sending), subject, body };
+      const sent = await sendToStream(names.redriveSubject, Redrive.encode(redrive).finish());
+      return { sending, position: BigInt(position), sent };
+    }),
+  );
+  const taken = outcomes.flatMap(({ sending, sent }) => (sent.kind === 'taken' ? [{ sending, ...sent }] : []));
+  const refused = outcomes.flatMap(({ sending, sent }) => (sent.kind === 'refused' ? [sending] : []));
+  // Of an unknown fate the row stays as it is: the message may come.
+  const placed = await database.query<{ sending: string; position: string }>(place, [
+    taken.map(({ sending }) => sending),
+    taken.map(({ sequence }) => sequence),
+  ]);
+  if (refused.length > 0) await database.query('delete from redrives where sending = any ($1)', [refused]);
+
+  const positionOf = new Map(placed.map(({ sending, position }) => [sending, BigInt(position)]));
+  return outcomes.map(({ sending, position, sent }) => ({
+    position,
+    redrivenPosition: positionOf.get(sending) ?? 0n,
+    error: errorOf(sent),
+  }));
+}
+
+interface Outcome {
+  readonly sending: string;
+  readonly position: bigint;
+  readonly sent: Sent;
+}
+
+function errorOf(sent: Sent): PublishError | undefined {
+  if (sent.kind === 'refused') return { code: 'BROKER_REFUSED', message: `was not sent: ${sent.why}`, field: '' };
+  if (sent.kind === 'taken') return undefined;
+  const message = `it is not known whether it was sent (${sent.why}); redrive it again`;
+  return { code: 'FATE_UNKNOWN', message, field: '' };
+}
+
+type SendingRow = {
+  readonly sending: string;
+  readonly position: string;
+  readonly subject: string;
+  readonly body: Buffer;
+};
+
+const writeDown = `
+  with written as (
+    insert into redrives (dead_letter) select unnest($1::bigint[]) order by 1 returning sending, dead_letter
+  )
+  select w.sending, d.position, d.subject, d.body
+  from written w join dead_letters d on d.position = w.dead_letter order by d.position`;
+
+// The worker may have been faster: then there is nothing to update, and the position is known from the dead letter.
+const place = `
+  update redrives r set position = e.base + s.sequence
+  from unnest($1::bigint[], $2::bigint[]) as s(sending, sequence),
+       (select base from epochs order by epoch desc limit 1) e
+  where r.sending = s.sending
+  returning r.sending, r.position`;

@@ -1,0 +1,72 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import type {
+  RedriveDeadLettersRequest,
+  RedriveDeadLettersResponse,
+  RedriveResult,
+} from '@eventsieve/contract/gen/eventsieve/v1/dead_letter';
+import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { LetterState } from '../dead-letters/dead-letter-row.js';
+import { type Condition, conditionOf, readChoice } from '../dead-letters/letter-filter.js';
+import { awaitRedriven } from '../dead-letters/redriven.js';
+import { sendAgain } from '../dead-letters/send-again.js';
+import type { Queries } from '../queries.js';
+
+type RedriveQueries = Pick<Queries, 'database' | 'lastPosition' | 'names' | 'sendToStream' | 'redrivePatienceMs'>;
+
+/**
+ * Sends dead letters through again. Whoever asks twice sends twice, and that counts once: the storing call turns a dead
+ * letter's state for the first message only.
+ */
+export async function redriveDeadLetters(
+  queries: RedriveQueries,
+  request: RedriveDeadLettersRequest,
+): Promise<RedriveDeadLettersResponse> {
+  const { positions, filter, limit } = readChoice(request);
+  const { text, values }: Condition =
+    positions.length > 0 ? { text: 'd.position = any ($1)', values: [positions] } : conditionOf(filter, 'open');
+  const rows = await queries.database.query<CandidateRow>(
+    `select d.position, d.state, octet_length(d.body) as bytes, count(*) filter (where d.state <> 'redriven') over () as matched
+     from dead_letters d where ${text} order by d.position limit ${limit}`,
+    values,
+  );
+  const candidates = rows.filter(({ state }) => state !== 'redriven');
+  const results = new Map<bigint, RedriveResult>(positions.map((position) => [position, unknown(position)]));
+  for (const { position, state } of rows) {
+    results.set(BigInt(position), state === 'redriven' ? alreadyRedriven(BigInt(position)) : result(BigInt(position)));
+  }
+  const matched = BigInt(rows[0]?.matched ?? 0);
+  const inOrder = () => [...results.values()].sort((a, b) => (a.position < b.position ? -1 : 1));
+  if (request.dryRun || candidates.length === 0) return { matched, sent: 0, results: inOrder() };
+
+  if (typeof (await queries.lastPosition.read()) !== 'object') {
+    const details = { reason: 'BROKER_AWAY', retryAfterMs: 1_000 };
+    throw new EventsieveError('UNAVAILABLE', 'the broker cannot be reached; nothing was sent', details);
+  }
+  const sent: bigint[] = [];
+  for await (const { position, redrivenPosition, error } of sendAgain(queries, candidates)) {
+    const outcome = error ? Outcome.OUTCOME_UNSPECIFIED : Outcome.OUTCOME_ACCEPTED;
+    results.set(position, { position, redrivenPosition, outcome, error });
+    if (error === undefined) sent.push(position);
+  }
+  for (const settled of await awaitRedriven(queries.database, sent, queries.redrivePatienceMs)) {
+    results.set(settled.position, settled);
+  }
+  return { matched, sent: sent.length, results: inOrder() };
+}
+
+type CandidateRow = {
+  readonly position: string;
+  readonly state: LetterState;
+  readonly bytes: number;
+  readonly matched: string;
+};
+
+const result = (position: bigint, code?: string, message = ''): RedriveResult => ({
+  position,
+  outcome: Outcome.OUTCOME_UNSPECIFIED,
+  redrivenPosition: 0n,
+  error: code === undefined ? undefined : { code, message, field: '' },
+});
+
+const unknown = (position: bigint) => result(position, 'NOT_FOUND', 'there is no dead letter of this position');
+const alreadyRedriven = (position: bigint) => result(position, 'ALREADY_REDRIVEN', 'was sent through again before');
