@@ -114,11 +114,6 @@ export const gatewayMetrics = {
     'eventsieve_gateway_unacknowledged_bytes',
     'Bytes of requests whose messages are not all acknowledged yet',
   ),
-  handledCalls: gauge('eventsieve_gateway_handled_calls', 'Publish calls let in and not answered yet'),
-  handledBytes: gauge(
-    'eventsieve_gateway_handled_bytes',
-    'What these calls hold, as it counts towards MAX_REQUEST_BYTES_IN_FLIGHT',
-  ),
   waiting: gauge('eventsieve_gateway_waiting_copies', 'Copies whose verdict is waited for'),
   connected: gauge('eventsieve_gateway_connected', '1 while the gateway is connected to NATS, else 0'),
 } as const satisfies Readonly<Record<string, MetricSpec>>;

@@ -9,42 +9,46 @@ import type { GrpcService } from './grpc-server.js';
 
 export interface Health {
   readonly service: GrpcService;
-  /** Says it to everyone who watches. */
-  set(serving: boolean): void;
+  /** Says it of these names, or of all, to everyone who watches. */
+  set(serving: boolean, names?: readonly string[]): void;
 }
 
 type Watcher = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
 
-/** grpc.health.v1: the empty name is the whole server, and each service follows it. */
-export function createHealth(serviceNames: readonly string[]): Health {
-  const known = new Set(['', ...serviceNames]);
+/**
+ * grpc.health.v1: the empty name is the whole server. Beside the names of services there are those of the parts that the
+ * server leans on, so that a look says which one is down.
+ */
+export function createHealth(names: readonly string[]): Health {
+  const current = new Map(['', ...names].map((name) => [name, ServingStatus.NOT_SERVING]));
   const watchers = new Set<Watcher>();
-  let current = ServingStatus.NOT_SERVING;
 
   return {
     service: {
       definition: HealthService,
       implementation: {
         check(
-          call: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
+          { request }: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
           answer: sendUnaryData<HealthCheckResponse>,
         ) {
-          if (known.has(call.request.service)) answer(null, { status: current });
-          else answer({ code: status.NOT_FOUND, details: `unknown service ${call.request.service}` });
+          const now = current.get(request.service);
+          if (now !== undefined) answer(null, { status: now });
+          else answer({ code: status.NOT_FOUND, details: `unknown service ${request.service}` });
         },
         watch(call: Watcher) {
-          if (!known.has(call.request.service)) return void call.write({ status: ServingStatus.SERVICE_UNKNOWN });
+          const now = current.get(call.request.service);
+          if (now === undefined) return void call.write({ status: ServingStatus.SERVICE_UNKNOWN });
           watchers.add(call);
           call.on('cancelled', () => watchers.delete(call));
-          call.write({ status: current });
+          call.write({ status: now });
         },
       },
     },
-    set(serving) {
+    set(serving, changed = [...current.keys()]) {
       const next = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
-      if (next === current) return;
-      current = next;
-      for (const watcher of watchers) watcher.write({ status: current });
+      const news = new Set(changed.filter((name) => current.get(name) !== next));
+      for (const name of news) current.set(name, next);
+      for (const watcher of watchers) if (news.has(watcher.request.service)) watcher.write({ status: next });
     },
   };
 }

@@ -3,6 +3,7 @@ import { readBrokerNames } from '@eventsieve/runtime/broker-names';
 import type { Environment } from '@eventsieve/runtime/environment';
 import { settingsOf } from '@eventsieve/runtime/settings';
 import { readStreamLimits, type StreamLimits } from '@eventsieve/runtime/stream';
+import type { AdmissionLimits } from './admission.js';
 
 /** What one request and one event may hold. */
 export interface EventLimits {
@@ -26,6 +27,8 @@ export interface GatewayConfig {
   readonly storedTimeoutMs: number;
   readonly maxMessagesInFlight: number;
   readonly maxBytesInFlight: number;
+  /** What calls may hold from their start to their answer, and how many of their copies may wait for a verdict. */
+  readonly admission: AdmissionLimits;
   readonly drainMs: number;
   readonly duplicateLinesPerSecond: number;
 }
@@ -49,6 +52,10 @@ export function readConfig(environment: Environment): GatewayConfig {
     storedTimeoutMs: settings.durationMs('STORED_TIMEOUT', 5_000, { min: 50 }),
     maxMessagesInFlight: settings.integer('MAX_MESSAGES_IN_FLIGHT', 20_000, { min: 1 }),
     maxBytesInFlight: settings.bytes('MAX_BYTES_IN_FLIGHT', 64 * 1024 ** 2, { min: 1024 }),
+    admission: {
+      maxWaitingCopies: settings.integer('MAX_WAITING_COPIES', 50_000, { min: 1 }),
+      maxRequestBytesInFlight: settings.bytes('MAX_REQUEST_BYTES_IN_FLIGHT', 128 * 1024 ** 2, { min: 64 * 1024 }),
+    },
     drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) / 2,
     duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
   };

@@ -1,5 +1,6 @@
 import type { BrokerNames } from '@eventsieve/contract/names';
 import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
+import type { Admission } from './admission.js';
 import type { EventLimits } from './config.js';
 import type { GatewayMetrics } from './metrics.js';
 import type { Publisher } from './publisher.js';
@@ -10,6 +11,7 @@ export interface Gateway {
   readonly names: BrokerNames;
   readonly limits: EventLimits;
   readonly storedTimeoutMs: number;
+  readonly admission: Admission;
   readonly publisher: Publisher;
   readonly desk: VerdictDesk;
   readonly duplicates: DuplicateLog;

@@ -1,4 +1,5 @@
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { Caller } from './caller.js';
 import { encodeBrokerCopy } from './encode-copy.js';
 import type { Gateway } from './gateway.js';
 import { failureOf } from './refusals.js';
@@ -8,17 +9,22 @@ import type { Verdict } from './verdict.js';
 import { writeTally } from './write-tally.js';
 
 /** BROKER: durable in JetStream. Exact repeats within the window are dropped there, and counted by a tally. */
-export async function publishToBroker(gateway: Gateway, events: readonly ValidEvent[]): Promise<Verdict[]> {
+export async function publishToBroker(
+  gateway: Gateway,
+  events: readonly ValidEvent[],
+  caller: Caller,
+): Promise<Verdict[]> {
   const acks = await sendInOrder(
     gateway,
     events.map((event) => encodeBrokerCopy(event, gateway.names.eventSubjectPrefix)),
+    caller,
   );
   const failure = failureOf(acks);
   if (failure) throw failure;
 
   const dropped = events.filter((_, index) => acks[index]?.kind === 'duplicate');
   if (dropped.length > 0) {
-    await writeTally(gateway, dropped);
+    await writeTally(gateway, dropped, caller);
     for (const { topic, eventId, source } of dropped) {
       gateway.duplicates.add(() => ({
         topic: Buffer.from(topic).toString(),

@@ -64,6 +64,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let nextTicket = 1;
   let messagesInFlight = 0;
   let bytesInFlight = 0;
+  // Given up, and perhaps still in this process: a socket that takes nothing gives nothing back either.
+  const unsent = { messages: 0, bytes: 0 };
 
   function onAck(_error: unknown, message: Msg): void {
     const ticket = Number.parseInt(message.subject.slice(inbox.length + 1), 36);
@@ -92,12 +94,29 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   const sweep = setInterval(() => {
     const now = Date.now();
+    let messages = 0;
+    let bytes = 0;
     for (const job of jobs) {
       // In the order of their beginning: the first that may wait on ends the sweep.
-      if (job.giveUpAt > now) return;
-      abandon(job, 'the broker did not answer in time');
+      if (job.giveUpAt > now) break;
+      messages += job.missing;
+      bytes += job.bytes;
+      abandon(job, 'it did not answer in time');
     }
+    if (messages > 0) countUntilSent(messages, bytes);
   }, sweepMs).unref();
+
+  function countUntilSent(messages: number, bytes: number): void {
+    unsent.messages += messages;
+    unsent.bytes += bytes;
+    const sent = () => {
+      unsent.messages -= messages;
+      unsent.bytes -= bytes;
+    };
+    // The answer to a ping says that the server has read everything before it; a lost connection rejects.
+    if (connection === undefined) sent();
+    else void connection.flush().then(sent, sent);
+  }
 
   function send(nc: NatsConnection, { subject, body, header }: OutgoingMessage, ticket: number): void {
     const reply = `${inbox}.${ticket.toString(36)}`;
@@ -107,9 +126,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   return {
-    hasRoom: (messages, bytes) =>
-      messagesInFlight === 0 ||
-      (messagesInFlight + messages <= options.maxMessagesInFlight && bytesInFlight + bytes <= options.maxBytesInFlight),
+    hasRoom(messages, bytes) {
+      const messagesHeld = messagesInFlight + unsent.messages;
+      const bytesHeld = bytesInFlight + unsent.bytes;
+      return (
+        messagesHeld === 0 ||
+        (messagesHeld + messages <= options.maxMessagesInFlight && bytesHeld + bytes <= options.maxBytesInFlight)
+      );
+    },
 
     publish(messages) {
       return new Promise((done) => {
@@ -152,7 +176,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
     detach() {
       connection = undefined;
-      for (const job of [...jobs]) abandon(job, 'the connection to NATS was lost');
+      for (const job of [...jobs]) abandon(job, 'the connection was lost');
     },
 
     messagesInFlight: () => messagesInFlight,
@@ -185,5 +209,5 @@ function readAck(message: Msg): PubAck {
   } catch {
     // Falls through: an answer that cannot be read says nothing.
   }
-  return { kind: 'unknown', description: 'the broker gave an answer that cannot be read' };
+  return { kind: 'unknown', description: 'it gave an answer that cannot be read' };
 }

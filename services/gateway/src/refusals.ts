@@ -28,7 +28,7 @@ export function lacksStream(ack: PubAck): boolean {
 export function failureOf(acks: readonly PubAck[]): EventsieveError | undefined {
   const unknown = acks.find((ack) => ack.kind === 'unknown');
   if (unknown?.kind === 'unknown') {
-    const message = `it is not known whether every event was taken (${unknown.description}); publish the same events again`;
+    const message = `it is not known whether NATS took every event (${unknown.description}); publish the same events again`;
     return new EventsieveError('UNAVAILABLE', message, { reason: 'FATE_UNKNOWN', retryAfterMs: 500 });
   }
   const refused = acks.find((ack) => ack.kind === 'refused');
@@ -37,12 +37,12 @@ export function failureOf(acks: readonly PubAck[]): EventsieveError | undefined 
     const message = `the stream is full (${refused.description}); publish the same events again later`;
     return new EventsieveError('RESOURCE_EXHAUSTED', message, { reason: 'STREAM_FULL', retryAfterMs: 1_000 });
   }
-  const message = `the broker did not take every event (${refused.description}); publish the same events again`;
+  const message = `NATS did not take every event (${refused.description}); publish the same events again`;
   return new EventsieveError('UNAVAILABLE', message, { reason: 'BROKER_REFUSED', retryAfterMs: 500 });
 }
 
 export function brokerAway(): EventsieveError {
-  const message = 'the broker cannot be reached; nothing was taken';
+  const message = 'NATS cannot be reached; nothing was taken';
   return new EventsieveError('UNAVAILABLE', message, { reason: 'BROKER_AWAY', retryAfterMs: 1_000 });
 }
 
@@ -52,6 +52,28 @@ export function stoppingNow(): EventsieveError {
 }
 
 export function overloaded(): EventsieveError {
-  const message = 'too many events are in flight; nothing was taken';
-  return new EventsieveError('RESOURCE_EXHAUSTED', message, { reason: 'TOO_MANY_IN_FLIGHT', retryAfterMs: 200 });
+  return refusedForNow('TOO_MANY_IN_FLIGHT', 'too many events wait for an ack of NATS (MAX_MESSAGES_IN_FLIGHT)', 200);
+}
+
+export function tooManyBytes(): EventsieveError {
+  return refusedForNow('TOO_MANY_IN_FLIGHT', 'the requests under way are too large (MAX_REQUEST_BYTES_IN_FLIGHT)', 500);
+}
+
+export function tooManyWaiting(): EventsieveError {
+  return refusedForNow('TOO_MANY_WAITING', 'too many events wait to be stored (MAX_WAITING_COPIES)', 1_000);
+}
+
+function refusedForNow(reason: string, what: string, retryAfterMs: number): EventsieveError {
+  return new EventsieveError('RESOURCE_EXHAUSTED', `${what}; nothing was taken`, { reason, retryAfterMs });
+}
+
+/** The messages are sent and the broker may still take them. */
+export function outOfTime(): EventsieveError {
+  const message = 'NATS did not answer before the deadline, so it is not known whether every event was taken';
+  return new EventsieveError('DEADLINE_EXCEEDED', message, { reason: 'FATE_UNKNOWN', retryAfterMs: 500 });
+}
+
+/** Nobody reads it, but it is counted. */
+export function callerGone(): EventsieveError {
+  return new EventsieveError('UNAVAILABLE', 'the caller is gone', { reason: 'CALLER_GONE' });
 }

@@ -1,3 +1,4 @@
+import { type Caller, whileCallerWaits } from './caller.js';
 import type { Gateway } from './gateway.js';
 import type { OutgoingMessage, PubAck } from './publisher.js';
 import { brokerAway, isTransient, lacksStream, overloaded } from './refusals.js';
@@ -6,19 +7,34 @@ const attempts = 5;
 const pauseMs = 100;
 
 /**
- * Publishes a request's messages. It is tried again only when the broker has definitely refused every one of them, and
- * for a reason that passes: to send some again after others were taken would turn their order round.
+ * Publishes a request's messages, for as long as the caller waits. It is tried again only when the broker has definitely
+ * refused every one of them, and for a reason that passes: to send some again after others were taken would turn their
+ * order round.
  */
-export async function sendInOrder(gateway: Gateway, messages: readonly OutgoingMessage[]): Promise<readonly PubAck[]> {
+export async function sendInOrder(
+  gateway: Gateway,
+  messages: readonly OutgoingMessage[],
+  caller: Caller,
+): Promise<readonly PubAck[]> {
   const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
   for (let attempt = 1; ; attempt++) {
     if (!gateway.connected()) throw brokerAway();
     if (!gateway.publisher.hasRoom(messages.length, bytes)) throw overloaded();
-    const begunAtMs = performance.now();
-    const acks = await gateway.publisher.publish(messages);
-    gateway.metrics.published((performance.now() - begunAtMs) / 1000);
+    const acks = await whileCallerWaits(publish(gateway, messages), caller);
     if (attempt === attempts || !acks.every(isTransient)) return acks;
-    if (acks.some(lacksStream)) await gateway.ensureStream().catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs * attempt));
+    const againAtMs = Date.now() + pauseMs * attempt;
+    // Out of time between two attempts nothing is under way: what the broker said last is the answer.
+    if (acks.some(lacksStream)) await patiently(gateway.ensureStream(), caller);
+    if (againAtMs >= caller.untilMs || caller.cancelled()) return acks;
+    await new Promise((resolve) => setTimeout(resolve, againAtMs - Date.now()));
   }
 }
+
+async function publish({ publisher, metrics }: Gateway, messages: readonly OutgoingMessage[]) {
+  const begunAtMs = performance.now();
+  const acks = await publisher.publish(messages);
+  metrics.published((performance.now() - begunAtMs) / 1000);
+  return acks;
+}
+
+const patiently = (work: Promise<void>, caller: Caller) => whileCallerWaits(work, caller).catch(() => undefined);

@@ -10,20 +10,23 @@ import { openSidePort } from '@eventsieve/runtime/side-port';
 import { ensureStream } from '@eventsieve/runtime/stream';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { jetstreamManager } from '@nats-io/jetstream';
+import { createAdmission } from './admission.js';
 import { readConfig } from './config.js';
 import type { Gateway } from './gateway.js';
 import { createGatewayMetrics } from './metrics.js';
 import { createPublisher } from './publisher.js';
 import { stoppingNow } from './refusals.js';
-import { publish } from './rpc/publish.js';
+import { type ArrivedRequest, publish } from './rpc/publish.js';
 import { createVerdictDesk } from './verdict-desk.js';
 
 const serviceName = 'eventsieve.v1.IngestService';
+const brokerPart = 'nats';
 const retryMs = 500;
 
 export const startGateway: StartPart = async (environment, logger) => {
   const config = readConfig(environment);
-  const health = createHealth([serviceName]);
+  const health = createHealth([serviceName, brokerPart]);
+  const admission = createAdmission(config.admission);
   const duplicates = createDuplicateLog(logger, config.duplicateLinesPerSecond);
   const desk = createVerdictDesk(config.names.verdictSubjectPrefix, logger);
   const publisher = createPublisher({
@@ -36,7 +39,7 @@ export const startGateway: StartPart = async (environment, logger) => {
 
   function setReady(now: boolean): void {
     ready = now;
-    health.set(now && !stopping);
+    if (!stopping) health.set(now);
   }
 
   const link = openBrokerLink({
@@ -86,6 +89,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     names: config.names,
     limits: config.limits,
     storedTimeoutMs: config.storedTimeoutMs,
+    admission,
     publisher,
     desk,
     duplicates,
@@ -95,7 +99,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     ensureStream: ensure,
   };
 
-  const handlePublish = unary<DoorRequest, PublishResponse>(
+  const handlePublish = unary<ArrivedRequest, PublishResponse>(
     (request, context) => {
       if (stopping) throw stoppingNow();
       return publish(gateway, request, context);
@@ -105,7 +109,7 @@ export const startGateway: StartPart = async (environment, logger) => {
   );
 
   // The same method as in the API, read into the gateway's own view of the request.
-  const method = IngestServiceService.publish as unknown as MethodDefinition<DoorRequest, PublishResponse>;
+  const method = IngestServiceService.publish as unknown as MethodDefinition<ArrivedRequest, PublishResponse>;
   const server = await startGrpcServer({
     host: config.bindHost,
     port: config.grpcPort,
@@ -114,7 +118,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     drainMs: config.drainMs,
     services: [
       {
-        definition: { publish: tolerant(method, (bytes) => DoorRequest.decode(bytes)) },
+        definition: { publish: tolerant(method, (bytes) => ({ ...DoorRequest.decode(bytes), bytes: bytes.length })) },
         implementation: { publish: handlePublish },
       },
       health.service,
@@ -133,7 +137,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     addresses: { grpc: server.address, metrics: side.address },
     async stop() {
       stopping = true;
-      health.set(false);
+      health.set(false, ['', serviceName]);
       await server.stop();
       await link.close();
       publisher.stop();

@@ -50,6 +50,7 @@ export function createVerdictDesk(subjectPrefix: string, logger: Logger): Verdic
       const verdicts: (Verdict | undefined)[] = new Array(count).fill(undefined);
       let missing = count;
       let allKnown: (() => void) | undefined;
+      let timer: NodeJS.Timeout | undefined;
       const take = (ticket: number, verdict: Verdict) => {
         waiting.delete(ticket);
         verdicts[ticket - first] = verdict;
@@ -62,13 +63,14 @@ export function createVerdictDesk(subjectPrefix: string, logger: Logger): Verdic
         wait: (untilMs) =>
           new Promise((resolve) => {
             if (missing === 0) return resolve();
-            const timer = setTimeout(resolve, Math.max(0, untilMs - Date.now()));
+            timer = setTimeout(resolve, Math.max(0, untilMs - Date.now()));
             allKnown = () => {
               clearTimeout(timer);
               resolve();
             };
           }),
         leave() {
+          clearTimeout(timer);
           for (let ticket = first; ticket < first + count; ticket++) waiting.delete(ticket);
         },
       };

@@ -1,4 +1,5 @@
 import { Tally, type TallyGroup } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import type { Caller } from './caller.js';
 import type { Gateway } from './gateway.js';
 import type { OutgoingMessage } from './publisher.js';
 import { failureOf } from './refusals.js';
@@ -11,9 +12,9 @@ const maxTallyBytes = 256 * 1024;
  * Writes down copies that the broker's window dropped: nothing else would ever count them. Only when this is durable may
  * they be answered as duplicates.
  */
-export async function writeTally(gateway: Gateway, dropped: readonly ValidEvent[]): Promise<void> {
+export async function writeTally(gateway: Gateway, dropped: readonly ValidEvent[], caller: Caller): Promise<void> {
   const messages = tallyMessages(dropped, gateway.names.tallySubject);
-  const failure = failureOf(await sendInOrder(gateway, messages));
+  const failure = failureOf(await sendInOrder(gateway, messages, caller));
   if (failure) throw failure;
   gateway.metrics.droppedByBroker(dropped.length, messages.length);
 }

@@ -31,16 +31,23 @@ const recentMs = 15_000;
 /** Looks at every part that the system leans on. Any number of probes share one look. */
 export function checksParts({ queries, gateway, names }: CheckDeps): () => Promise<Checkup> {
   return shareNext(async () => {
-    const [counted, answer, gatewayServes, workerPulls] = await Promise.all([
+    const [counted, answer, gatewayServes, gatewayHasBroker, workerPulls] = await Promise.all([
       within(patienceMs, countInFlight(queries)),
       queries.lastPosition.read(),
-      gateway.isServing(patienceMs),
+      gateway.isServing('', patienceMs),
+      gateway.isServing('nats', patienceMs),
       within(patienceMs, isPulled(queries, names)),
     ]);
-    const nats = typeof answer === 'object';
+    const answered = typeof answer === 'object';
     return {
-      parts: { postgres: counted !== undefined, nats, gateway: gatewayServes, dedup_worker: workerPulls ?? false },
-      queueSize: counted ?? (nats ? answer.messages : undefined),
+      parts: {
+        postgres: counted !== undefined,
+        nats: answered && gatewayHasBroker !== false,
+        // A gateway that only lacks the broker is not the part that is down.
+        gateway: gatewayServes === true || gatewayHasBroker === false,
+        dedup_worker: workerPulls ?? false,
+      },
+      queueSize: counted ?? (answered ? answer.messages : undefined),
     };
   });
 }

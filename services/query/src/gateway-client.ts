@@ -1,3 +1,4 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
 import {
   IngestServiceClient,
   type PublishRequest,
@@ -14,8 +15,8 @@ import { credentials, Metadata } from '@grpc/grpc-js';
 
 export interface GatewayClient {
   publish(request: PublishRequest, timeoutMs: number): Promise<PublishResponse>;
-  /** Whether the gateway says of itself that it serves. */
-  isServing(timeoutMs: number): Promise<boolean>;
+  /** What the gateway says of `name` (itself, when that is empty); undefined when it says nothing. */
+  isServing(name: string, timeoutMs: number): Promise<boolean | undefined>;
   close(): void;
 }
 
@@ -37,22 +38,35 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
     publish: (request, timeoutMs) =>
       new Promise((resolve, reject) => {
         client.publish(request, new Metadata(), deadlineIn(timeoutMs), (error, response) => {
-          if (error) reject(fromGrpcError(error));
+          if (error) reject(nameGateway(fromGrpcError(error)));
           else resolve(response);
         });
       }),
-    isServing: (timeoutMs) =>
+    isServing: (name, timeoutMs) =>
       new Promise((resolve) => {
         client.makeUnaryRequest(
           HealthService.check.path,
           (request: HealthCheckRequest) => Buffer.from(HealthCheckRequest.encode(request).finish()),
           (bytes) => HealthCheckResponse.decode(bytes),
-          { service: '' },
+          { service: name },
           new Metadata(),
           deadlineIn(timeoutMs),
-          (error, response) => resolve(!error && response?.status === HealthCheckResponse_ServingStatus.SERVING),
+          (error, response) =>
+            resolve(error ? undefined : response?.status === HealthCheckResponse_ServingStatus.SERVING),
         );
       }),
     close: () => client.close(),
   };
+}
+
+/** What the gateway says itself has a reason. Without one it is grpc-js that speaks, and not of which server. */
+function nameGateway(error: EventsieveError): EventsieveError {
+  if (error.reason !== undefined) return error;
+  const details = { reason: 'GATEWAY_AWAY', retryAfterMs: 1_000, cause: error };
+  const unknown = 'it is not known whether events were taken; publish the same events again';
+  if (error.code === 'UNAVAILABLE')
+    return new EventsieveError(error.code, `the gateway cannot be reached; ${unknown}`, details);
+  if (error.code === 'DEADLINE_EXCEEDED')
+    return new EventsieveError(error.code, `the gateway did not answer in time; ${unknown}`, details);
+  return error;
 }

@@ -40,7 +40,14 @@ export const startQuery: StartPart = async (environment, logger) => {
     });
   const pool = openPool('eventsieve-query', config.poolSize, config.statementTimeoutMs);
   const auditPool = openPool('eventsieve-query-audit', auditConnections, config.auditTimeoutMs);
-  const link = openBrokerLink({ url: config.natsUrl, name: 'eventsieve-query', logger });
+  const health = createHealth([queryServiceName, 'postgres', 'nats']);
+  const link = openBrokerLink({
+    url: config.natsUrl,
+    name: 'eventsieve-query',
+    logger,
+    onUp: () => health.set(true, ['nats']),
+    onDown: () => health.set(false, ['nats']),
+  });
   const gateway = connectGateway(config.gatewayAddress, config.maxRequestBytes * 2);
   const queries: Queries = {
     database: databaseOf(pool),
@@ -54,8 +61,10 @@ export const startQuery: StartPart = async (environment, logger) => {
     startedAtMs,
   };
   const metrics = createQueryMetrics(async () => (await getStats(queries)).lifetime);
-  const health = createHealth([queryServiceName]);
-  const postgres = watchPostgres(queries.database, (answers) => health.set(answers));
+  // Without NATS reads go on.
+  const postgres = watchPostgres(queries.database, (answers) =>
+    health.set(answers, ['', queryServiceName, 'postgres']),
+  );
 
   const grpc = await startGrpcServer({
     host: config.bindHost,

@@ -5,17 +5,22 @@ export interface PostgresWatch {
 }
 
 const intervalMs = 1_000;
+// One that hangs says nothing for as long as the question may last.
+const patienceMs = 2_000;
 
 /** Asks again and again whether Postgres answers, and says each answer. */
 export function watchPostgres(database: Database, say: (answers: boolean) => void): PostgresWatch {
   let timer: NodeJS.Timeout | undefined;
+  let late: NodeJS.Timeout | undefined;
   let stopped = false;
 
   async function look(): Promise<void> {
+    late = setTimeout(() => say(false), patienceMs);
     const answers = await database.query('select 1').then(
       () => true,
       () => false,
     );
+    clearTimeout(late);
     if (stopped) return;
     say(answers);
     timer = setTimeout(() => void look(), intervalMs);
@@ -26,6 +31,7 @@ export function watchPostgres(database: Database, say: (answers: boolean) => voi
     stop() {
       stopped = true;
       clearTimeout(timer);
+      clearTimeout(late);
     },
   };
 }

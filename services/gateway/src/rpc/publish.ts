@@ -1,11 +1,18 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
-import { Outcome, type PublishResponse, type PublishResult } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import {
+  Outcome,
+  type PublishResponse,
+  type PublishResult,
+  WaitFor,
+} from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import type { CallContext } from '@eventsieve/runtime/grpc-server';
+import { callerOf } from '../caller.js';
 import type { EventLimits } from '../config.js';
 import type { Gateway } from '../gateway.js';
 import { publishToBroker } from '../publish-to-broker.js';
 import { publishToStore } from '../publish-to-store.js';
+import { brokerAway, overloaded } from '../refusals.js';
 import type { Fault, ValidEvent } from '../validate/validate-event.js';
 import { isFault, validateRequest } from '../validate/validate-request.js';
 import type { Verdict } from '../verdict.js';
@@ -13,18 +20,47 @@ import type { Verdict } from '../verdict.js';
 // What a message holds beside the event: tags, timestamp, reply subject, header.
 const envelopeBytes = 512;
 
-export async function publish(gateway: Gateway, request: DoorRequest, context: CallContext): Promise<PublishResponse> {
-  const { events, waitForStored } = validateRequest(request, limitsOf(gateway));
-  const valid = events.filter((event): event is ValidEvent => !isFault(event));
+/** A request as it came, with the number of its bytes. */
+export interface ArrivedRequest extends DoorRequest {
+  readonly bytes: number;
+}
+
+export async function publish(
+  gateway: Gateway,
+  request: ArrivedRequest,
+  context: CallContext,
+): Promise<PublishResponse> {
   if (context.deadlineMs <= Date.now())
     throw new EventsieveError('DEADLINE_EXCEEDED', 'the deadline has passed; nothing was taken');
+  const leave = admit(gateway, request);
+  try {
+    return await publishAdmitted(gateway, request, context);
+  } finally {
+    leave();
+  }
+}
 
+/** Says no before any work is done: what is refused in masses has to be cheap. */
+function admit({ admission, connected, publisher }: Gateway, { events, bytes, waitFor }: ArrivedRequest): () => void {
+  if (!connected()) throw brokerAway();
+  if (!publisher.hasRoom(events.length, bytes)) throw overloaded();
+  return admission.admit({ waitForStored: waitFor === WaitFor.WAIT_FOR_STORED, copies: events.length, bytes });
+}
+
+async function publishAdmitted(
+  gateway: Gateway,
+  request: ArrivedRequest,
+  context: CallContext,
+): Promise<PublishResponse> {
+  const { events, waitForStored } = validateRequest(request, limitsOf(gateway));
+  const valid = events.filter((event): event is ValidEvent => !isFault(event));
   let verdicts: Verdict[] = [];
   if (valid.length > 0) {
     gateway.metrics.received(waitForStored, valid.length);
+    const caller = callerOf(context);
     verdicts = waitForStored
-      ? await publishToStore(gateway, valid, context.deadlineMs)
-      : await publishToBroker(gateway, valid);
+      ? await publishToStore(gateway, valid, caller)
+      : await publishToBroker(gateway, valid, caller);
   }
   const response = respond(request, events, verdicts);
   gateway.metrics.answered(waitForStored, response.results);
