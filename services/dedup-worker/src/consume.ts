@@ -1,5 +1,6 @@
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { Subscription } from '@nats-io/transport-node';
 import type { Load } from './metrics.js';
 
 export interface ConsumeOptions {
@@ -32,6 +33,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
   const messages = await consumer.consume({ max_messages: batchSize * 2, expires: 10_000, idle_heartbeat: 2_000 });
   let buffer: JsMsg[] = [];
   let closed = false;
+  let givingBack = false;
   let linger: NodeJS.Timeout | undefined;
   let roomWanted: (() => void) | undefined;
   let idleWanted: (() => void) | undefined;
@@ -85,6 +87,10 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
   async function pump(): Promise<void> {
     try {
       for await (const message of messages) {
+        if (givingBack) {
+          message.nak();
+          continue;
+        }
         if (closed) break;
         buffer.push(message);
         schedule();
@@ -113,29 +119,46 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
   }, ackWaitMs / 3);
 
   function close(): void {
-    if (closed) return;
     closed = true;
     clearTimeout(linger);
-    messages.stop();
     roomWanted?.();
   }
 
-  void pump();
+  const pumping = pump();
   void watch(messages);
 
   return {
     load: () => ({ batchesUnderWay: underWay.size, messagesBuffered: buffer.length }),
     drop() {
+      givingBack = false;
       close();
+      messages.stop();
       buffer = [];
       clearInterval(keepAlive);
     },
     async stop() {
+      givingBack = true;
       close();
+      // Before anything is given back, so that it does not come here again.
+      const stopped = stopPulling(messages).then(() => pumping);
       for (const message of buffer) message.nak();
       buffer = [];
+      await stopped;
       if (underWay.size > 0) await new Promise<void>((resolve) => (idleWanted = resolve));
       clearInterval(keepAlive);
     },
   };
+}
+
+const drainMs = 1_000;
+
+/**
+ * Takes what the broker has sent already. stop() and close() forget it, and the broker would hand it out again only after
+ * ack_wait: up to a pull's worth of messages, held up by every worker that is stopped.
+ */
+async function stopPulling(messages: ConsumerMessages): Promise<void> {
+  const { sub } = messages as ConsumerMessages & { readonly sub?: Subscription };
+  const late = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
+  await Promise.race([sub?.drain().catch(() => undefined), late]);
+  messages.stop();
 }
