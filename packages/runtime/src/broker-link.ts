@@ -19,6 +19,8 @@ export interface BrokerLink {
 }
 
 const retryMs = 500;
+// A broker that keeps the connection and does not answer must not hold up the end of a process.
+const flushPatienceMs = 500;
 
 export function openBrokerLink(options: BrokerLinkOptions): BrokerLink {
   const { url, name, logger } = options;
@@ -92,7 +94,10 @@ export function openBrokerLink(options: BrokerLinkOptions): BrokerLink {
       closed = true;
       clearTimeout(retry);
       if (connection === undefined || connection.isClosed()) return;
-      if (up) await connection.flush().catch(() => undefined);
+      if (up) {
+        const patience = new Promise((resolve) => setTimeout(resolve, flushPatienceMs).unref());
+        await Promise.race([connection.flush().catch(() => undefined), patience]);
+      }
       await connection.close();
     },
   };

@@ -4,7 +4,9 @@ import {
   type MethodDefinition,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type ServiceDefinition,
   type sendUnaryData,
   type UntypedServiceImplementation,
@@ -130,23 +132,52 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  for (const { definition, implementation } of options.services) server.addService(definition, implementation);
+  const streams = new Set<OpenStream>();
+  for (const service of options.services) {
+    server.addService(service.definition, knowingStreams(service, streams));
+  }
   const port = await bind(server, options);
   return {
     address: `${options.host}:${port}`,
-    // tryShutdown can hang on a client that keeps its stream (grpc-node#1664).
     stop: () =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
+        // tryShutdown can hang on a client that keeps its stream (grpc-node#1664).
         const hard = setTimeout(() => {
           server.forceShutdown();
-          resolve();
+          reject(new Error(`gRPC calls did not end within ${options.drainMs} ms and were cut off`));
         }, options.drainMs);
         server.tryShutdown(() => {
           clearTimeout(hard);
           resolve();
         });
+        // Who watches the health would watch for ever.
+        for (const stream of streams) stream.emit('error', toGrpcStatus(stoppingNow()));
       }),
   };
+}
+
+function stoppingNow(): EventsieveError {
+  return new EventsieveError('UNAVAILABLE', 'the server is stopping', { reason: 'STOPPING', retryAfterMs: 500 });
+}
+
+type OpenStream = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
+
+/** The service's handlers, of which each stream of answers is in `streams` for as long as it is open. */
+function knowingStreams(
+  { definition, implementation }: GrpcService,
+  streams: Set<OpenStream>,
+): UntypedServiceImplementation {
+  const known: UntypedServiceImplementation = { ...implementation };
+  for (const [name, { responseStream }] of Object.entries(definition)) {
+    const handler = implementation[name] as ((call: OpenStream) => void) | undefined;
+    if (!responseStream || handler === undefined) continue;
+    known[name] = (call: OpenStream) => {
+      streams.add(call);
+      for (const event of ['finish', 'cancelled']) call.on(event, () => streams.delete(call));
+      handler(call);
+    };
+  }
+  return known;
 }
 
 function bind(server: Server, { host, port, portVariable }: GrpcServerOptions): Promise<number> {

@@ -21,16 +21,8 @@ const stopSignals = ['SIGTERM', 'SIGINT'] as const;
  */
 export async function runService(service: string, start: StartPart): Promise<void> {
   let logger: Logger | undefined;
-  const asked = new Promise<string>((resolve) => {
-    let count = 0;
-    for (const signal of stopSignals) {
-      process.on(signal, () => {
-        if (++count > 1) process.exit(1);
-        resolve(signal);
-      });
-    }
-    if (process.env.EVENTSIEVE_SUPERVISED === '1') process.once('disconnect', () => resolve('launcher gone'));
-  });
+  let stopping = false;
+  const asked = askedToStop(() => logger?.error(`${service} was told twice to stop: it ends at once`));
 
   try {
     const environment = readEnvironment();
@@ -38,29 +30,52 @@ export async function runService(service: string, start: StartPart): Promise<voi
     const drainTimeoutMs = settings.durationMs('DRAIN_TIMEOUT', 8_000);
     logger = createLogger(service, readLogConfig(settings));
     failLoudly(logger);
+    const toldToStop = asked.then((why) => {
+      stopping = true;
+      logger?.info(`${service} is stopping: ${why}`);
+      // Not unref'd: with nothing else to wait for, Node would end a stuck process in silence.
+      setTimeout(() => {
+        logger?.error(`${service} did not stop within ${drainTimeoutMs} ms`);
+        process.exit(1);
+      }, drainTimeoutMs);
+    });
 
-    const starting = start(environment, logger);
-    const first = await Promise.race([starting, asked]);
-    if (typeof first !== 'string') {
-      logger.info({ addresses: first.addresses }, `${service} is ready`);
-      process.send?.({ type: 'ready', service, addresses: first.addresses });
+    // Asked to stop while it starts: its doors may be open already, so it is stopped in order all the same.
+    const part = await start(environment, logger);
+    if (!stopping) {
+      logger.info({ addresses: part.addresses }, `${service} is ready`);
+      // The launcher may be gone, which is an error of the channel and none of this process.
+      process.send?.({ type: 'ready', service, addresses: part.addresses }, undefined, undefined, () => undefined);
     }
-    const why = await asked;
-    logger.info(`${service} is stopping: ${why}`);
-    setTimeout(() => {
-      logger?.error(`${service} did not stop within ${drainTimeoutMs} ms`);
-      process.exit(1);
-    }, drainTimeoutMs).unref();
-    // Asked to stop while still starting: a start that waits for a broker or a database is not waited for.
-    if (typeof first !== 'string') await first.stop();
+    await toldToStop;
+    await part.stop();
     logger.info(`${service} has stopped`);
     process.exit(0);
   } catch (error) {
     if (error instanceof SettingsError) process.stderr.write(`${service}: ${error.message}\n`);
-    else if (logger) logger.fatal({ err: error }, `${service} could not start`);
+    else if (logger) logger.fatal({ err: error }, `${service} could not ${stopping ? 'stop in order' : 'start'}`);
     else process.stderr.write(`${service}: ${String(error)}\n`);
     process.exit(1);
   }
+}
+
+/** Resolves with the reason. */
+function askedToStop(onSecondSignal: () => void): Promise<string> {
+  return new Promise((resolve) => {
+    let count = 0;
+    for (const signal of stopSignals) {
+      process.on(signal, () => {
+        if (++count > 1) {
+          onSecondSignal();
+          process.exit(1);
+        }
+        resolve(signal);
+      });
+    }
+    if (process.env.EVENTSIEVE_SUPERVISED !== '1') return;
+    if (process.connected) process.once('disconnect', () => resolve('launcher gone'));
+    else resolve('launcher gone');
+  });
 }
 
 /** What nobody caught is a bug: it is logged, and the process ends so that a fresh one takes over. */

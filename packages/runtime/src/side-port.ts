@@ -12,12 +12,15 @@ export interface SidePortOptions {
 
 export interface SidePort {
   readonly address: string;
+  /** From now on /health says 503, whatever the parts are. */
+  drain(): void;
   stop(): Promise<void>;
 }
 
 /** The small HTTP port beside a service that speaks something else: GET /health for probes, GET /metrics for Prometheus. */
 export async function openSidePort({ host, port, portVariable, parts, metrics }: SidePortOptions): Promise<SidePort> {
   const startedAt = Date.now();
+  let draining = false;
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method === 'GET' && path === '/metrics') return void answerMetrics(metrics, response);
@@ -25,10 +28,10 @@ export async function openSidePort({ host, port, portVariable, parts, metrics }:
       return answerError(response, 404, 'not_found', 'only GET /health and GET /metrics are here');
     }
     const state = parts();
-    const ok = Object.values(state).every(Boolean);
+    const ok = !draining && Object.values(state).every(Boolean);
     response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' });
     const body = {
-      status: ok ? 'healthy' : 'unhealthy',
+      status: draining ? 'stopping' : ok ? 'healthy' : 'unhealthy',
       ok,
       uptime_seconds: (Date.now() - startedAt) / 1000,
       parts: state,
@@ -44,6 +47,9 @@ export async function openSidePort({ host, port, portVariable, parts, metrics }:
   const address = server.address();
   return {
     address: `${host}:${typeof address === 'object' && address ? address.port : port}`,
+    drain() {
+      draining = true;
+    },
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

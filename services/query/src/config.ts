@@ -48,8 +48,8 @@ export function readConfig(environment: Environment): QueryConfig {
     statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
     auditTimeoutMs: settings.durationMs('AUDIT_TIMEOUT', 120_000, { min: 1_000 }),
     poolSize: settings.integer('QUERY_POOL_SIZE', 10, { min: 2, max: 100 }),
-    // HTTP and gRPC drain one after the other, within the whole.
-    drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.4,
+    // HTTP and gRPC drain at the same time; what is left is for the connections.
+    drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.8,
   };
 }
 

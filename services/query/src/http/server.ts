@@ -27,6 +27,7 @@ export interface RunningHttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
   const { host, port, drainMs } = options;
   const app = createApp(options);
+  const drain = drains(app);
   declineEarly(app, options.maxRequestBytes);
   try {
     await app.listen({ host, port });
@@ -37,10 +38,34 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   return {
     address: `http://${host}:${typeof bound === 'object' && bound ? bound.port : port}`,
     async stop() {
-      const hard = setTimeout(() => app.server.closeAllConnections(), drainMs);
+      let cut = false;
+      const hard = setTimeout(() => {
+        cut = true;
+        app.server.closeAllConnections();
+      }, drainMs);
+      drain();
       await app.close();
       clearTimeout(hard);
+      if (cut) throw new Error(`HTTP requests did not end within ${drainMs} ms and were cut off`);
     },
+  };
+}
+
+/**
+ * Once the returned function is called, what comes in by a connection that is still open is refused, and each connection
+ * is closed after its answer: Node would keep it for the next request, and the server would wait for that.
+ */
+function drains(app: FastifyInstance): () => void {
+  let draining = false;
+  app.addHook('onRequest', async () => {
+    if (!draining) return;
+    throw new EventsieveError('UNAVAILABLE', 'the service is stopping', { reason: 'STOPPING', retryAfterMs: 1_000 });
+  });
+  app.addHook('onSend', async (_, reply) => {
+    if (draining) reply.header('connection', 'close');
+  });
+  return () => {
+    draining = true;
   };
 }
 
@@ -71,6 +96,8 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
       connectionsCheckingInterval: Math.min(headersTimeoutMs, 1_000),
     },
     connectionTimeout: 0,
+    // Fastify's own 503 has another body than every other answer.
+    return503OnClosing: false,
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
     trustProxy: false,
