@@ -11,6 +11,15 @@ export interface ServiceProcess {
   /** Everything it printed. */
   output(): string;
   kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Tells it to stop, and how it ended. */
+  stop(): Promise<Ending>;
+}
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Since it was told. */
+  readonly ms: number;
 }
 
 /** A service as it is shipped: its build, in a process of its own. */
@@ -44,6 +53,12 @@ export async function startService(
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
       await exited;
+    },
+    async stop() {
+      const toldAtMs = performance.now();
+      child.kill('SIGTERM');
+      const [code, signal] = (await exited) as [number | null, NodeJS.Signals | null];
+      return { code, signal, ms: performance.now() - toldAtMs };
     },
   };
 }

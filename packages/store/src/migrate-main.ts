@@ -1,5 +1,11 @@
 import { migrateStore } from './migrate.js';
 
+try {
+  // As the services read it; the environment wins over it.
+  process.loadEnvFile();
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+}
 const url = process.env.DATABASE_URL;
 if (url === undefined || url === '') {
   process.stderr.write('DATABASE_URL is not set.\n');

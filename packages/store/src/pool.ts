@@ -35,3 +35,18 @@ export function createPool({ url, name, max, statementTimeoutMs, onError }: Pool
   pool.on('connect', (client) => client.on('error', onError));
   return pool;
 }
+
+const endPatienceMs = 1_000;
+
+/**
+ * Ends the pool when nobody waits for an answer of it any more. What still runs (a probe, say, of a database that does
+ * not answer) is not waited for longer than a moment: the end of the process breaks it off.
+ */
+export async function endPool(pool: Pool): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, endPatienceMs);
+  });
+  await Promise.race([pool.end(), late]);
+  clearTimeout(timer);
+}

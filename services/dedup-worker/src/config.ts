@@ -17,6 +17,7 @@ export interface WorkerConfig {
   readonly ackWaitMs: number;
   readonly statementTimeoutMs: number;
   readonly duplicateLinesPerSecond: number;
+  readonly drainMs: number;
 }
 
 export function readConfig(environment: Environment): WorkerConfig {
@@ -35,5 +36,7 @@ export function readConfig(environment: Environment): WorkerConfig {
     ackWaitMs: settings.durationMs('ACK_WAIT', 10_000, { min: 500 }),
     statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
     duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
+    // What waits for a database that is away is let go within the whole, so that the process ends in order.
+    drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.8,
   };
 }

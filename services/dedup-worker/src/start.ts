@@ -3,7 +3,8 @@ import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { openSidePort } from '@eventsieve/runtime/side-port';
 import { streamInfo } from '@eventsieve/runtime/stream';
-import { createPool } from '@eventsieve/store/pool';
+import { createPool, endPool } from '@eventsieve/store/pool';
+import { findSchemaGap } from '@eventsieve/store/schema-version';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { alignEpoch } from './align-epoch.js';
@@ -15,6 +16,7 @@ import { type Session, shards, startSession } from './session.js';
 const retryMs = 500;
 const partitionCheckMs = 3_600_000;
 const scrapeTimeoutMs = 1_000;
+const breakOffMs = 500;
 
 /** Aligns and consumes, again and again, for as long as the process lives. */
 export const startWorker: StartPart = async (environment, logger) => {
@@ -34,6 +36,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   let remakeConsumer = false;
   let stopping = false;
   let postgresOk = false;
+  let schemaOk = false;
   let saidWhy = '';
   let wake: () => void = () => undefined;
 
@@ -67,6 +70,14 @@ export const startWorker: StartPart = async (environment, logger) => {
       };
     });
 
+  async function checkSchema(): Promise<void> {
+    postgresOk = false;
+    const gap = await findSchemaGap(async (text) => (await pool.query(text)).rows);
+    postgresOk = true;
+    schemaOk = gap === undefined;
+    if (gap) throw gap;
+  }
+
   async function consumeOnce(connection: NatsConnection): Promise<void> {
     await ensureUpcomingPartitions(pool);
     const jsm = await jetstreamManager(connection, { timeout: 5_000 });
@@ -82,7 +93,6 @@ export const startWorker: StartPart = async (environment, logger) => {
       wentBackIn,
       remakeConsumer,
     });
-    postgresOk = true;
     metrics.aligned(epoch);
     saidWhy = '';
     wentBackIn = undefined;
@@ -101,18 +111,16 @@ export const startWorker: StartPart = async (environment, logger) => {
 
   async function run(): Promise<void> {
     while (!stopping) {
-      const connection = link.connection();
-      if (connection === undefined) {
-        await sleep(retryMs);
-        continue;
-      }
       try {
-        await consumeOnce(connection);
+        await checkSchema();
+        const connection = link.connection();
+        if (connection === undefined) await sleep(retryMs);
+        else await consumeOnce(connection);
       } catch (error) {
-        postgresOk = false;
         // Said once for each reason, not twice a second for as long as an outage lasts.
         const why = String(error);
-        if (!stopping && why !== saidWhy) logger.warn({ err: error }, 'not consuming yet; trying on');
+        if (!stopping && why !== saidWhy)
+          logger.warn({ err: error }, `not consuming yet, trying on: ${messageOf(error)}`);
         saidWhy = why;
         await sleep(retryMs);
       }
@@ -129,7 +137,12 @@ export const startWorker: StartPart = async (environment, logger) => {
     host: config.bindHost,
     port: config.metricsPort,
     portVariable: 'WORKER_METRICS_PORT',
-    parts: () => ({ postgres: postgresOk, nats: link.connection() !== undefined, consumer: session !== undefined }),
+    parts: () => ({
+      postgres: postgresOk,
+      schema: schemaOk,
+      nats: link.connection() !== undefined,
+      consumer: session !== undefined,
+    }),
     metrics: metrics.exposition,
   });
 
@@ -137,14 +150,21 @@ export const startWorker: StartPart = async (environment, logger) => {
     addresses: { metrics: side.address },
     async stop() {
       stopping = true;
+      side.drain();
       clearInterval(partitionTimer);
       wake();
+      setTimeout(() => session?.end('what was under way could not be finished in time'), config.drainMs).unref();
       await session?.stop();
-      await running;
+      // Aligning may be broken off at any point: it has begun no message, and Postgres or NATS may be away.
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, breakOffMs))]);
+      // One that began meanwhile.
+      await session?.stop();
       await link.close();
-      await pool.end();
+      await endPool(pool);
       duplicates.stop();
       await side.stop();
     },
   };
 };
+
+const messageOf = (error: unknown): string => (error instanceof Error && error.message) || String(error);

@@ -4,6 +4,7 @@ import type { GatewayClient } from './gateway-client.js';
 import { newestReading } from './last-position.js';
 import type { Queries } from './queries.js';
 import { shareNext } from './share-next.js';
+import { schemaTooOld } from './sql/database.js';
 import { type InFlightRow, inFlightOf, inFlightParameters, selectInFlight } from './sql/in-flight.js';
 
 export interface Checkup {
@@ -53,6 +54,8 @@ export function checksParts({ queries, gateway, names }: CheckDeps): () => Promi
 }
 
 async function countInFlight({ database, lastPosition }: Queries): Promise<bigint | undefined> {
+  const tooOld = await schemaTooOld(database);
+  if (tooOld) throw tooOld;
   const reading = await newestReading(lastPosition);
   const [row] = await database.query<InFlightRow>(selectInFlight, inFlightParameters(reading));
   return row && inFlightOf(row, reading).messages;

@@ -4,7 +4,7 @@ import { createHealth } from '@eventsieve/runtime/grpc-health';
 import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
 import { startGrpcServer } from '@eventsieve/runtime/grpc-server';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
-import { createPool } from '@eventsieve/store/pool';
+import { createPool, endPool } from '@eventsieve/store/pool';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { checksParts } from './check-parts.js';
 import { readConfig } from './config.js';
@@ -17,7 +17,7 @@ import type { Queries } from './queries.js';
 import { getStats } from './rpc/get-stats.js';
 import { queryService, queryServiceName } from './rpc/query-service.js';
 import { sendsToStream } from './send-to-stream.js';
-import { databaseOf } from './sql/database.js';
+import { databaseOf, explainsOldSchema } from './sql/database.js';
 import { watchPostgres } from './watch-postgres.js';
 
 // A question is small, whatever its answer.
@@ -31,13 +31,15 @@ export const startQuery: StartPart = async (environment, logger) => {
   const config = readConfig(environment);
   const startedAtMs = Date.now();
   const openPool = (name: string, max: number, statementTimeoutMs: number) =>
-    createPool({
-      url: config.databaseUrl,
-      name,
-      max,
-      statementTimeoutMs,
-      onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
-    });
+    explainsOldSchema(
+      createPool({
+        url: config.databaseUrl,
+        name,
+        max,
+        statementTimeoutMs,
+        onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
+      }),
+    );
   const pool = openPool('eventsieve-query', config.poolSize, config.statementTimeoutMs);
   const auditPool = openPool('eventsieve-query-audit', auditConnections, config.auditTimeoutMs);
   const health = createHealth([queryServiceName, 'postgres', 'nats']);
@@ -99,10 +101,9 @@ export const startQuery: StartPart = async (environment, logger) => {
     async stop() {
       postgres.stop();
       health.set(false);
-      await http.stop();
-      await grpc.stop();
+      await Promise.all([http.stop(), grpc.stop()]);
       gateway.close();
-      await Promise.all([pool.end(), auditPool.end()]);
+      await Promise.all([endPool(pool), endPool(auditPool)]);
       await link.close();
     },
   };

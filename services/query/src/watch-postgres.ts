@@ -1,4 +1,4 @@
-import type { Database } from './sql/database.js';
+import { type Database, schemaTooOld } from './sql/database.js';
 
 export interface PostgresWatch {
   stop(): void;
@@ -8,7 +8,7 @@ const intervalMs = 1_000;
 // One that hangs says nothing for as long as the question may last.
 const patienceMs = 2_000;
 
-/** Asks again and again whether Postgres answers, and says each answer. */
+/** Asks again and again whether Postgres answers and has the schema that is needed, and says each answer. */
 export function watchPostgres(database: Database, say: (answers: boolean) => void): PostgresWatch {
   let timer: NodeJS.Timeout | undefined;
   let late: NodeJS.Timeout | undefined;
@@ -16,8 +16,8 @@ export function watchPostgres(database: Database, say: (answers: boolean) => voi
 
   async function look(): Promise<void> {
     late = setTimeout(() => say(false), patienceMs);
-    const answers = await database.query('select 1').then(
-      () => true,
+    const answers = await schemaTooOld(database).then(
+      (error) => error === undefined,
       () => false,
     );
     clearTimeout(late);

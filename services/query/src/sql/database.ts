@@ -1,4 +1,5 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
+import { findSchemaGap, mayBeOldSchema } from '@eventsieve/store/schema-version';
 import type { Pool, QueryResultRow } from 'pg';
 
 /** Something that runs a statement: the pool, or one connection of it within a transaction. */
@@ -30,21 +31,50 @@ export function databaseOf(pool: Pool): Database {
         () => false,
         () => true,
       );
-      throw error;
+      throw await explainOldSchema(statementsOf(pool), error);
     } finally {
       client.release(broken);
     }
   }
 
   return {
-    query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
-      (await pool.query<Row>(text, [...values])).rows,
+    ...statementsOf(pool),
     inSnapshot: (work) => between('begin isolation level repeatable read read only', work),
     inTransaction: (work) => between('begin', work),
   };
 }
 
+function statementsOf(pool: Pool): Statements {
+  return {
+    query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+      (await pool.query<Row>(text, [...values])).rows,
+  };
+}
+
 const retryAfterMs = 1_000;
+
+/** The pool, whose errors say so where the schema is older than this service, whoever asks: drizzle too. */
+export function explainsOldSchema(pool: Pool): Pool {
+  const query = pool.query.bind(pool) as (...given: readonly unknown[]) => Promise<{ rows: never[] }>;
+  const asBefore: Statements = { query: async (text) => (await query(text)).rows };
+  const explaining = (...given: readonly unknown[]) =>
+    query(...given).catch(async (error: unknown) => {
+      throw await explainOldSchema(asBefore, error);
+    });
+  return Object.assign(pool, { query: explaining });
+}
+
+/** Undefined while the schema has all that this service needs. */
+export async function schemaTooOld(statements: Statements): Promise<EventsieveError | undefined> {
+  const gap = await findSchemaGap((text) => statements.query(text));
+  return gap && new EventsieveError('UNAVAILABLE', gap.message, { retryAfterMs, reason: 'SCHEMA_TOO_OLD', cause: gap });
+}
+
+/** An undefined table, column or function is a bug, unless it is the schema that is behind. */
+async function explainOldSchema(statements: Statements, error: unknown): Promise<unknown> {
+  if (!mayBeOldSchema(error)) return error;
+  return (await schemaTooOld(statements).catch(() => undefined)) ?? error;
+}
 
 // Classes of SQLSTATE: connection, transaction rollback, resources, operator intervention.
 const passing = /^(?:08|40|53|57)/;
@@ -56,7 +86,8 @@ const passingWords = /timeout|Connection terminated|not queryable|connection is 
 export function databaseError(error: unknown): unknown {
   // Drizzle wraps what pg throws.
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (inner instanceof EventsieveError || !(inner instanceof Error)) return error;
+  if (inner instanceof EventsieveError) return inner;
+  if (!(inner instanceof Error)) return error;
   const code = (inner as { code?: unknown }).code;
   const away =
     typeof code === 'string' ? passing.test(code) || passingOfSockets.has(code) : passingWords.test(inner.message);
