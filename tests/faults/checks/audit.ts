@@ -1,0 +1,40 @@
+import type { World } from '../world/world.js';
+import { type Finding, findingOf } from './finding.js';
+
+interface Reconciled {
+  readonly ok: boolean;
+  readonly differences: readonly { readonly message: string; readonly positions: readonly string[] }[];
+  readonly counters: { readonly received: number; readonly dead_lettered: number; readonly duplicate_dropped: number };
+  readonly broker_checked: boolean;
+}
+
+export interface Audited {
+  readonly findings: readonly Finding[];
+  readonly duplicates: number;
+}
+
+/** I4: the audit finds nothing, and `received` lies between the copies answered and the copies attempted. */
+export async function checkAudit(
+  { direct }: World,
+  bounds: { readonly answered: number; readonly attempted: number; readonly deadLetters: number },
+): Promise<Audited> {
+  const response = await fetch(`${direct.http}/stats/reconcile`);
+  const audit = (await response.json()) as Reconciled;
+  if (!response.ok)
+    return { findings: [{ check: 'I4', what: `the audit answered ${response.status}` }], duplicates: 0 };
+  const { received, dead_lettered, duplicate_dropped } = audit.counters;
+  const findings = findingOf(
+    'I4',
+    'the audit differs',
+    audit.differences.map(({ message, positions }) => `${message} ${positions.slice(0, 5).join(' ')}`),
+  );
+  if (!audit.broker_checked) findings.push({ check: 'I4', what: 'the audit could not ask the broker' });
+  if (received < bounds.answered || received > bounds.attempted) {
+    const between = `${bounds.answered} (answered) and ${bounds.attempted} (attempted)`;
+    findings.push({ check: 'I4', what: `received is ${received}, not between ${between}` });
+  }
+  if (dead_lettered !== bounds.deadLetters) {
+    findings.push({ check: 'I1', what: `${dead_lettered} dead letters, but ${bounds.deadLetters} poison messages` });
+  }
+  return { findings, duplicates: duplicate_dropped };
+}

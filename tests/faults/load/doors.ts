@@ -1,0 +1,130 @@
+import {
+  IngestServiceClient,
+  Outcome,
+  type PublishResponse,
+  WaitFor,
+} from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Copy, payloadOf, source } from './ledger.js';
+
+export interface Answer {
+  readonly outcome: Outcome;
+  readonly position: bigint;
+}
+
+/** `again`: refused for now, or of unknown fate; the same events may be sent again. Anything else is a bug. */
+export type Reply =
+  | { readonly kind: 'answers'; readonly answers: readonly Answer[] }
+  | { readonly kind: 'again'; readonly why: string }
+  | { readonly kind: 'wrong'; readonly why: string };
+
+/** A way in. */
+export interface Door {
+  readonly name: string;
+  send(copies: readonly Copy[], stored: boolean): Promise<Reply>;
+  close(): void;
+}
+
+const timeoutMs = 12_000;
+const retryable = new Set([
+  status.UNAVAILABLE,
+  status.RESOURCE_EXHAUSTED,
+  status.DEADLINE_EXCEEDED,
+  status.CANCELLED,
+  status.ABORTED,
+]);
+
+export function grpcDoor(address: string): Door {
+  // A publisher that waits for ever for a connection to come back would hide what the gateway does.
+  const client = new IngestServiceClient(address, credentials.createInsecure(), {
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 500,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 3_000,
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  return {
+    name: 'grpc',
+    send(copies, stored) {
+      const nowMs = Date.now();
+      const events = copies.map((copy) => ({
+        topic: copy.topic,
+        eventId: copy.eventId,
+        source,
+        timestamp: { seconds: BigInt(Math.floor(nowMs / 1000)), nanos: (nowMs % 1000) * 1_000_000 },
+        payloadJson: payloadOf(copy),
+      }));
+      const waitFor = stored ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
+      return new Promise((resolve) => {
+        client.publish(
+          { events, waitFor, allowPartial: false },
+          new Metadata(),
+          { deadline: nowMs + timeoutMs },
+          (error, response) => resolve(error ? replyOfError(error) : replyOf(response, copies.length)),
+        );
+      });
+    },
+    close: () => client.close(),
+  };
+}
+
+function replyOfError(error: ServiceError): Reply {
+  const why = `${status[error.code]}: ${error.details}`;
+  return { kind: retryable.has(error.code) ? 'again' : 'wrong', why };
+}
+
+function replyOf({ results }: PublishResponse, count: number): Reply {
+  if (results.length !== count) return { kind: 'wrong', why: `${results.length} results for ${count} events` };
+  return { kind: 'answers', answers: results.map(({ outcome, position }) => ({ outcome, position })) };
+}
+
+const outcomes: Readonly<Record<string, Outcome>> = {
+  accepted: Outcome.OUTCOME_ACCEPTED,
+  stored: Outcome.OUTCOME_STORED,
+  duplicate: Outcome.OUTCOME_DUPLICATE,
+  conflict: Outcome.OUTCOME_CONFLICT,
+  dead_lettered: Outcome.OUTCOME_DEAD_LETTERED,
+};
+const finalStatuses = new Set([200, 201, 202, 409, 422]);
+
+interface HttpBody {
+  readonly results?: readonly { readonly outcome: string; readonly position?: string }[];
+}
+
+export function httpDoor(url: string): Door {
+  return {
+    name: 'http',
+    async send(copies, stored) {
+      const timestamp = new Date().toISOString();
+      const events = copies.map(
+        (copy) =>
+          `{"topic":${JSON.stringify(copy.topic)},"event_id":"${copy.eventId}","timestamp":"${timestamp}","source":"${source}","payload":${payloadOf(copy)}}`,
+      );
+      try {
+        const response = await fetch(`${url}/publish?wait=${stored ? 'stored' : 'broker'}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: copies.length === 1 ? events.join('') : `[${events.join(',')}]`,
+          signal: AbortSignal.timeout(timeoutMs),
+        });
+        const text = await response.text();
+        if (response.status === 429 || response.status === 503) return { kind: 'again', why: `${response.status}` };
+        const { results } = JSON.parse(text) as HttpBody;
+        if (!finalStatuses.has(response.status) || results?.length !== copies.length) {
+          return { kind: 'wrong', why: `${response.status}: ${text.slice(0, 300)}` };
+        }
+        return {
+          kind: 'answers',
+          answers: results.map(({ outcome, position }) => ({
+            outcome: outcomes[outcome] ?? Outcome.OUTCOME_UNSPECIFIED,
+            position: BigInt(position ?? 0),
+          })),
+        };
+      } catch (error) {
+        // A connection that broke, or no answer in time.
+        return { kind: 'again', why: `${(error as Error).name}` };
+      }
+    },
+    close: () => undefined,
+  };
+}

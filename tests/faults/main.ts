@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
+import { startGuard } from '@eventsieve/embedded/start-guard';
+import { onStopSignals } from '@eventsieve/embedded/stop-signals';
+import { help, type Options, readOptions } from './options.js';
+import { randomOf } from './random.js';
+import { reportLines } from './report.js';
+import type { RoundReport } from './rounds/round.js';
+import { runRound } from './rounds/run-round.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+async function runAll({ seed, minutes, rounds, json }: Options): Promise<number> {
+  const { stopping } = onStopSignals(say);
+  const guard = startGuard();
+  const reports: RoundReport[] = [];
+  try {
+    const nats = await findNatsServer({ say, stop: stopping, track: guard.track });
+    say(`seed ${seed}; again with: npm run test:faults -- --seed ${seed} --minutes ${minutes}`);
+    say(`nats-server ${nats.version} (${nats.path})`);
+    const weights = rounds.reduce((sum, { weight = 1 }) => sum + weight, 0);
+    for (const round of rounds) {
+      say(`     ${round.name}: ${round.about}`);
+      // A part of each round's time goes into building, healing and looking.
+      const seconds = Math.max(5, (minutes * 60 * (round.weight ?? 1)) / weights - 12);
+      const context = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping, seconds };
+      const report = await runRound(round, randomOf(`${seed}/${round.name}`), context);
+      reports.push(report);
+      for (const line of reportLines(report)) say(line);
+    }
+  } finally {
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify({ seed, minutes, reports }, null, 2)}\n`);
+    await guard.close();
+  }
+  const bad = reports.filter(({ findings }) => findings.length > 0);
+  const copies = reports.reduce((sum, { attempted }) => sum + attempted, 0);
+  say(`done seed=${seed} rounds=${reports.length} copies=${copies} bad=${bad.length}`);
+  return bad.length === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  let options: Options | undefined;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 2;
+  }
+  if (options !== undefined) return runAll(options);
+  say(help);
+  return 0;
+}
+
+const code = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return 1;
+});
+process.exit(code);

@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util';
+import { rounds } from './rounds/catalog.js';
+import type { Round } from './rounds/round.js';
+
+export interface Options {
+  readonly seed: string;
+  readonly minutes: number;
+  readonly rounds: readonly Round[];
+  readonly json: string | undefined;
+}
+
+const defaultMinutes = 18;
+
+export const help = `Usage: npm run test:faults -- [options]
+
+Real processes and real servers, broken again and again under load; then what is left is held against what was answered.
+
+  --seed TEXT        what the faults and loads follow from; printed, and a new one by default
+  --minutes NUMBER   for all rounds together (default ${defaultMinutes})
+  --only NAME,…      these rounds: ${rounds.map(({ name }) => name).join(', ')}
+  --json FILE        the reports, as JSON
+  --help
+
+Exit code 0 when nothing was found, 1 when something was, 2 for wrong options.
+`;
+
+/** Undefined when help was asked for. */
+export function readOptions(args: readonly string[]): Options | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      minutes: { type: 'string' },
+      only: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return undefined;
+  const minutes = values.minutes === undefined ? defaultMinutes : Number(values.minutes);
+  if (!(minutes > 0 && minutes <= 24 * 60)) throw new Error(`--minutes is "${values.minutes}", but must be a number.`);
+  const chosen = values.only === undefined ? rounds : values.only.split(',').map(roundNamed);
+  const seed = values.seed ?? Math.random().toString(36).slice(2, 10);
+  return { seed, minutes, rounds: chosen, json: values.json };
+}
+
+function roundNamed(name: string): Round {
+  const round = rounds.find((each) => each.name === name.trim());
+  if (round) return round;
+  throw new Error(`--only names "${name}", but the rounds are ${rounds.map((each) => each.name).join(', ')}.`);
+}
