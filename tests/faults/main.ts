@@ -3,19 +3,23 @@ import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
 import { startGuard } from '@eventsieve/embedded/start-guard';
 import { onStopSignals } from '@eventsieve/embedded/stop-signals';
+import { runControl } from './controls/run-control.js';
 import { help, type Options, readOptions } from './options.js';
 import { randomOf } from './random.js';
-import { reportLines } from './report.js';
+import { controlLines, reportLines } from './report.js';
 import type { RoundReport } from './rounds/round.js';
 import { runRound } from './rounds/run-round.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-async function runAll({ seed, minutes, rounds, json }: Options): Promise<number> {
+const controlSeconds = 12;
+
+async function runAll({ seed, minutes, rounds, controls, json }: Options): Promise<number> {
   const { stopping } = onStopSignals(say);
   const guard = startGuard();
   const reports: RoundReport[] = [];
+  const wrong: string[] = [];
   try {
     const nats = await findNatsServer({ say, stop: stopping, track: guard.track });
     say(`seed ${seed}; again with: npm run test:faults -- --seed ${seed} --minutes ${minutes}`);
@@ -29,15 +33,24 @@ async function runAll({ seed, minutes, rounds, json }: Options): Promise<number>
       const report = await runRound(round, randomOf(`${seed}/${round.name}`), context);
       reports.push(report);
       for (const line of reportLines(report)) say(line);
+      if (report.findings.length > 0) wrong.push(round.name);
+    }
+    for (const control of controls) {
+      say(`     control ${control.name}: ${control.about}`);
+      const context = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping };
+      const random = randomOf(`${seed}/control ${control.name}`);
+      const report = await runControl(control, random, { ...context, seconds: controlSeconds });
+      reports.push(report);
+      for (const line of controlLines(report)) say(line);
+      if (report.findings.length === 0) wrong.push(control.name);
     }
   } finally {
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ seed, minutes, reports }, null, 2)}\n`);
     await guard.close();
   }
-  const bad = reports.filter(({ findings }) => findings.length > 0);
   const copies = reports.reduce((sum, { attempted }) => sum + attempted, 0);
-  say(`done seed=${seed} rounds=${reports.length} copies=${copies} bad=${bad.length}`);
-  return bad.length === 0 ? 0 : 1;
+  say(`done seed=${seed} rounds=${reports.length} copies=${copies} bad=${wrong.length}`);
+  return wrong.length === 0 ? 0 : 1;
 }
 
 async function main(): Promise<number> {

@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { controls } from './controls/catalog.js';
+import type { Control } from './controls/control.js';
 import { rounds } from './rounds/catalog.js';
 import type { Round } from './rounds/round.js';
 
@@ -6,6 +8,7 @@ export interface Options {
   readonly seed: string;
   readonly minutes: number;
   readonly rounds: readonly Round[];
+  readonly controls: readonly Control[];
   readonly json: string | undefined;
 }
 
@@ -18,6 +21,8 @@ Real processes and real servers, broken again and again under load; then what is
   --seed TEXT        what the faults and loads follow from; printed, and a new one by default
   --minutes NUMBER   for all rounds together (default ${defaultMinutes})
   --only NAME,…      these rounds: ${rounds.map(({ name }) => name).join(', ')}
+  --controls         instead of rounds, the system with one rule left out at a time, in which the suite must find
+                     something: ${controls.map(({ name }) => name).join(', ')}
   --json FILE        the reports, as JSON
   --help
 
@@ -32,6 +37,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       seed: { type: 'string' },
       minutes: { type: 'string' },
       only: { type: 'string' },
+      controls: { type: 'boolean' },
       json: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -39,13 +45,18 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (values.help) return undefined;
   const minutes = values.minutes === undefined ? defaultMinutes : Number(values.minutes);
   if (!(minutes > 0 && minutes <= 24 * 60)) throw new Error(`--minutes is "${values.minutes}", but must be a number.`);
-  const chosen = values.only === undefined ? rounds : values.only.split(',').map(roundNamed);
+  const names = values.only?.split(',').map((name) => name.trim());
+  const chosen = values.controls ? [] : chooseNamed(rounds, names);
+  const broken = values.controls ? chooseNamed(controls, names) : [];
   const seed = values.seed ?? Math.random().toString(36).slice(2, 10);
-  return { seed, minutes, rounds: chosen, json: values.json };
+  return { seed, minutes, rounds: chosen, controls: broken, json: values.json };
 }
 
-function roundNamed(name: string): Round {
-  const round = rounds.find((each) => each.name === name.trim());
-  if (round) return round;
-  throw new Error(`--only names "${name}", but the rounds are ${rounds.map((each) => each.name).join(', ')}.`);
+function chooseNamed<T extends { readonly name: string }>(from: readonly T[], names: readonly string[] | undefined) {
+  if (names === undefined) return from;
+  return names.map((name) => {
+    const found = from.find((each) => each.name === name);
+    if (found) return found;
+    throw new Error(`--only names "${name}", but there are ${from.map((each) => each.name).join(', ')}.`);
+  });
 }

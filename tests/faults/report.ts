@@ -18,3 +18,10 @@ export function reportLines(report: RoundReport): string[] {
     ...report.findings.map(({ check, what }) => `     ${check}: ${what}`),
   ];
 }
+
+/** A control is good when something was found. */
+export function controlLines({ name, seconds, findings }: RoundReport): string[] {
+  if (findings.length === 0) return [`BAD  ${name}, ${seconds} s: nothing was found, though a rule was left out`];
+  const found = [...new Set(findings.map(({ check }) => check))].join(', ');
+  return [`ok   ${name}, ${seconds} s: found by ${found}`, `     ${findings[0]?.what.slice(0, 200)}`];
+}

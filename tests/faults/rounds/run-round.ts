@@ -24,6 +24,9 @@ export interface RoundContext {
   readonly track: Track;
   readonly stop: AbortSignal;
   readonly seconds: number;
+  readonly sql?: readonly string[];
+  /** How long after healing all must be answered, and stored. */
+  readonly boundMs?: number;
 }
 
 const usualLoad: LoadPlan = {
@@ -34,13 +37,12 @@ const usualLoad: LoadPlan = {
   stored: 0.4,
   pauseMs: 30,
 };
-const answerBoundMs = 45_000;
-const drainBoundMs = 60_000;
+const usualBoundMs = 45_000;
 
 /** Builds a world, loads it, breaks it, mends it, and looks at what is left. */
 export async function runRound(round: Round, random: Random, context: RoundContext): Promise<RoundReport> {
-  const { build, natsBinary, track, stop } = context;
-  const world = await buildWorld({ gateways: 1, workers: 2, ...round.world, build, natsBinary, track, stop });
+  const { build, natsBinary, track, stop, sql = [] } = context;
+  const world = await buildWorld({ gateways: 1, workers: 2, ...round.world, build, natsBinary, track, stop, sql });
   try {
     return await runIn(world, round, random, context);
   } finally {
@@ -52,7 +54,7 @@ async function runIn(
   world: World,
   round: Round,
   random: Random,
-  { seconds, stop }: RoundContext,
+  { seconds, stop, boundMs = usualBoundMs }: RoundContext,
 ): Promise<RoundReport> {
   const begunAtMs = Date.now();
   const endAtMs = begunAtMs + seconds * 1000;
@@ -89,12 +91,12 @@ async function runIn(
   await healAll(world);
   const healedAtMs = Date.now();
   const tooLate = setTimeout(() => {
-    findings.push({ check: 'I5', what: `${load.unanswered()} calls had no answer ${answerBoundMs} ms after healing` });
+    findings.push({ check: 'I5', what: `${load.unanswered()} calls had no answer ${boundMs} ms after healing` });
     load.abandon();
-  }, answerBoundMs);
+  }, boundMs);
   await load.finish();
   clearTimeout(tooLate);
-  const drained = await awaitDrained(world, drainBoundMs);
+  const drained = await awaitDrained(world, boundMs);
   const drainMs = Date.now() - healedAtMs;
   findings.push(...drained.findings, ...(await counts.stop()), ...(await rows.stop()), ...(await memory.stop()));
   await lookups.stop();

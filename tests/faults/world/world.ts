@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly gateways: number;
   readonly workers: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Run on the new database, after the migrations. */
+  readonly sql?: readonly string[];
   readonly natsBinary: string;
   readonly track: Track;
   readonly stop: AbortSignal;
@@ -121,10 +123,11 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
       HTTP_PORT: String(httpPort),
     }),
   ];
-  await Promise.all(services.map((each) => each.start()));
-
   const pool = new Pool({ connectionString: postgres.url, max: 3 });
   pool.on('error', () => undefined);
+  for (const statement of options.sql ?? []) await pool.query(statement);
+  await Promise.all(services.map((each) => each.start()));
+
   return {
     postgres,
     nats,

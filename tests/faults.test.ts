@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { trackNothing } from '@eventsieve/embedded/child';
+import { expect, inject, test } from 'vitest';
+import { controls } from './faults/controls/catalog.js';
+import { runControl } from './faults/controls/run-control.js';
+import { randomOf } from './faults/random.js';
+import { reportLines } from './faults/report.js';
+import { rounds } from './faults/rounds/catalog.js';
+import { runRound } from './faults/rounds/run-round.js';
+
+// The short form of `npm run test:faults`: its own servers, its own processes.
+const build = fileURLToPath(new URL('..', import.meta.url));
+const seed = process.env.FAULT_SEED ?? Math.random().toString(36).slice(2, 10);
+const context = (seconds: number) => ({
+  build,
+  natsBinary: inject('natsBinary'),
+  track: trackNothing,
+  stop: new AbortController().signal,
+  seconds,
+});
+
+test(`twenty seconds of every fault at once break no promise (FAULT_SEED=${seed})`, async () => {
+  const mixed = rounds.find(({ name }) => name === 'mixed');
+  if (mixed === undefined) throw new Error('there is no mixed round');
+  const report = await runRound(mixed, randomOf(`${seed}/mixed`), context(20));
+  expect(report.findings, reportLines(report).join('\n')).toEqual([]);
+  expect(Object.keys(report.faults).length).toBeGreaterThan(3);
+  expect(report.answered).toBeGreaterThan(500);
+  expect(report.countReadings).toBeGreaterThan(5);
+}, 180_000);
+
+test.each(controls)(
+  'with $name the suite finds something: $about',
+  async (control) => {
+    // Each is certain to be found sooner or later; the time for it is short here.
+    for (const attempt of [1, 2, 3]) {
+      const report = await runControl(control, randomOf(`${seed}/${control.name}/${attempt}`), context(6));
+      if (report.findings.length > 0) return;
+    }
+    expect.unreachable(`nothing was found in a system where ${control.about}`);
+  },
+  180_000,
+);
