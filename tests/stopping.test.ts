@@ -192,11 +192,17 @@ const grpcSenders = (count: number) =>
     }),
   );
 
-async function expectExact({ answered }: Load): Promise<void> {
+/** What was answered is stored, once, and nothing else is: whoever took it has answered. */
+async function expectExact({ answered }: Load, run: string): Promise<void> {
   expect(answered.length).toBeGreaterThan(500);
   await drained(system, 1, 15_000);
   await auditedTotals(system.database);
   await expectAllStored(system.database, answered);
+  const stored = await system.database.value<number>(
+    `select count(*)::int from event_keys where event_id like $1 || '-%'`,
+    [run],
+  );
+  expect(stored).toBe(new Set(answered.map(({ eventId }) => eventId)).size);
 }
 
 test('a gateway that is stopped under load has answered for everything that it took', async () => {
@@ -208,7 +214,7 @@ test('a gateway that is stopped under load has answered for everything that it t
   expect(ending.ms).toBeLessThan(8_000);
   expect(load.errors).toHaveLength(6);
   for (const error of load.errors) expect(fromGrpcError(error as ServiceError)).toMatchObject({ code: 'UNAVAILABLE' });
-  await expectExact(load);
+  await expectExact(load, 'gateway');
   await restart('gateway');
 });
 
@@ -221,7 +227,7 @@ test('a worker that is stopped under load gives back what it has not begun, and 
   inOrder(ending);
   expect(load.errors).toEqual([]);
   expect(load.answered).toHaveLength(20_000);
-  await expectExact(load);
+  await expectExact(load, 'worker');
 });
 
 test('a bridge that is stopped under load has answered for everything that it took', async () => {
@@ -246,7 +252,7 @@ test('a bridge that is stopped under load has answered for everything that it to
   inOrder(ending);
   expect(ending.ms).toBeLessThan(3_000);
   expect(load.errors).toHaveLength(4);
-  await expectExact(load);
+  await expectExact(load, 'bridge');
   agent.destroy();
   await restart('query');
 });
