@@ -193,7 +193,7 @@ test('a dead letter sent through again many times at once counts once', async ()
   await drained(system);
   await waitUntil(
     'none is under way',
-    async () => (await system.database.value('select count(*)::int from redrives')) === 0,
+    async () => (await system.database.value<number>('select count(*)::int from redrives')) === 0,
   );
   expect(await watch.read()).toMatchObject({ received: 40, redriven: 40, unique_processed: 40, duplicate_dropped: 0 });
   expect(await auditedTotals(system.database)).toMatchObject({ unique: 40, duplicates: 0, dead: 40 });

@@ -50,6 +50,10 @@ begin
   select * into letter from dead_letters d where d.position = original for update;
   surplus := coalesce(letter.state = 'redriven' and letter.redriven_position <> at_position, false);
   if surplus then
+    if at_position <= (select w.position from watermark w)
+       and not exists (select from replays p where p.position = at_position and p.received_at = at_time) then
+      raise exception 'a message at or below the watermark has no row' using errcode = 'ES002';
+    end if;
     insert into replays (position, received_at, original)
     values (at_position, at_time, letter.redriven_position)
     on conflict do nothing;
@@ -123,6 +127,41 @@ begin
 end
 $$;
 
+-- As dead_letter_v1, but knows a message that an older copy of the broker's store brought back, and notices a broker that
+-- has gone back. store_batch_v1 would, but a value that cannot be read fails before the function begins.
+create function dead_letter_v2(
+  of_epoch integer,
+  in_shard smallint,
+  at_position bigint,
+  at_time timestamptz,
+  its_topic text,
+  its_event_id text,
+  its_subject text,
+  its_headers jsonb,
+  its_body bytea,
+  its_code text,
+  its_reason text,
+  its_attempts integer
+) returns boolean language plpgsql as $$
+declare
+  this_epoch epochs;
+begin
+  this_epoch := require_epoch_v1(of_epoch);
+  if exists (
+    select from find_settled_v1(
+      this_epoch, (select w.position from watermark w),
+      array[at_position], array[at_time], array[its_topic], array[its_event_id]
+    )
+  ) then
+    return false;
+  end if;
+  return dead_letter_v1(
+    of_epoch, in_shard, at_position, at_time, its_topic, its_event_id, its_subject, its_headers, its_body, its_code,
+    its_reason, its_attempts
+  );
+end
+$$;
+
 -- Keeps a message that redrives a dead letter and can no more be stored than that one.
 create function dead_letter_again_v1(
   of_epoch integer,
@@ -147,7 +186,7 @@ begin
   if redrive.surplus then
     return false;
   end if;
-  if not dead_letter_v1(
+  if not dead_letter_v2(
     of_epoch, in_shard, at_position, at_time, its_topic, its_event_id, its_subject, its_headers, its_body, its_code,
     its_reason, its_attempts
   ) then

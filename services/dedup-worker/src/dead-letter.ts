@@ -3,7 +3,7 @@ import type { Delivery } from './delivery.js';
 import { sqlStateOf } from './postgres-errors.js';
 
 const what = '$3, to_timestamp($4::numeric / 1000000), $5, $6, $7, $8, $9, $10, $11, $12';
-const ofCopy = `select dead_letter_v1($1, $2, ${what}) as recorded`;
+const ofCopy = `select dead_letter_v2($1, $2, ${what}) as recorded`;
 const ofRedrive = `select dead_letter_again_v1($1, $2, $13, $14, ${what}) as recorded`;
 
 export interface Reason {

@@ -38,7 +38,9 @@ function readContent(subject: string, body: Uint8Array, names: BrokerNames): Del
   try {
     if (subject === names.tallySubject) {
       const tally = Tally.decode(body);
-      if (tally.groups.length === 0) return { kind: 'undecodable', reason: 'a tally without groups' };
+      if (tally.groups.every(({ eventIds }) => eventIds.length === 0)) {
+        return { kind: 'undecodable', reason: 'a tally without copies' };
+      }
       return { kind: 'tally', tally };
     }
     const copy = Copy.decode(body);

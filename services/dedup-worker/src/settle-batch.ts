@@ -106,7 +106,7 @@ async function persist(
         await deps
           .ensurePartitions(batch)
           .catch((cause: unknown) => deps.logger.warn({ err: cause }, 'no partition yet'));
-      } else if (remedy === 'wait' || remedy === 'halve') {
+      } else if (remedy !== 'retry') {
         deps.logger.warn({ err: error, code, messages: batch.length }, 'storing has to wait');
       }
       await deps.pause(pauseMs * (0.5 + Math.random()));

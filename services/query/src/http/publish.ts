@@ -10,6 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import type { GatewayClient } from '../gateway-client.js';
 import { defaultGatherLimits, gathersPublishes } from '../gather-publishes.js';
 import { formatInstant } from '../instant.js';
+import { outcomeNames } from './outcome-names.js';
 import { readChoice, readParameters } from './parameters.js';
 import { bodyText } from './read-body.js';
 import { type BadEvent, isBad, type ReadEvent } from './read-event.js';
@@ -128,15 +129,6 @@ function statusOf(response: PublishResponse, single: boolean, waitForStored: boo
       return duplicateStatus;
   }
 }
-
-const outcomeNames: Readonly<Partial<Record<Outcome, string>>> = {
-  [Outcome.OUTCOME_ACCEPTED]: 'accepted',
-  [Outcome.OUTCOME_STORED]: 'stored',
-  [Outcome.OUTCOME_DUPLICATE]: 'duplicate',
-  [Outcome.OUTCOME_CONFLICT]: 'conflict',
-  [Outcome.OUTCOME_REJECTED]: 'rejected',
-  [Outcome.OUTCOME_DEAD_LETTERED]: 'dead_lettered',
-};
 
 function answerOf({ received, accepted, inserted, duplicates, conflicts, rejected, results }: PublishResponse) {
   return {

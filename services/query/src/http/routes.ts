@@ -3,6 +3,9 @@ import type { Checkup } from '../check-parts.js';
 import type { QueryMetrics } from '../metrics.js';
 import type { Queries } from '../queries.js';
 import { serveAssets } from './assets.js';
+import { serveDeadLetter } from './dead-letter.js';
+import { serveDeadLetters } from './dead-letters.js';
+import { serveDiscard } from './discard.js';
 import { serveDocs } from './docs.js';
 import { serveEvent } from './event.js';
 import { serveEvents } from './events.js';
@@ -12,6 +15,7 @@ import { serveOpenApi } from './openapi.js';
 import { type Bridge, servePublish } from './publish.js';
 import { serveReconcile } from './reconcile.js';
 import { serveRedoc } from './redoc.js';
+import { serveRedrive } from './redrive.js';
 import { serveReset } from './reset.js';
 import { serveStats } from './stats.js';
 
@@ -31,6 +35,10 @@ export function serveRoutes(app: FastifyInstance, { bridge, queries, metrics, ch
   serveStats(app, queries);
   serveReset(app, queries);
   serveReconcile(app, queries);
+  serveDeadLetters(app, queries);
+  serveDeadLetter(app, queries);
+  serveRedrive(app, queries);
+  serveDiscard(app, queries);
   serveMetrics(app, metrics);
   serveHealth(app, { check, startedAtMs: queries.startedAtMs });
   serveOpenApi(app);

@@ -1,3 +1,5 @@
+import { deadLetterPaths } from './dead-letter-paths.js';
+import { deadLetterSchemas } from './dead-letter-schemas.js';
 import { eventPaths } from './event-paths.js';
 import { pagePaths } from './page-paths.js';
 import type { Paths } from './parts.js';
@@ -5,7 +7,7 @@ import { publishPath } from './publish-path.js';
 import { schemas } from './schemas.js';
 import { statsPaths } from './stats-paths.js';
 
-const paths: Paths = { ...publishPath, ...eventPaths, ...statsPaths, ...pagePaths };
+const paths: Paths = { ...publishPath, ...eventPaths, ...deadLetterPaths, ...statsPaths, ...pagePaths };
 
 /**
  * Kept by hand: the bridge's bodies are texts that no type describes. Tests hold it against the routes, ask every example
@@ -25,10 +27,11 @@ export const openApiDocument = {
   servers: [{ url: '/' }],
   tags: [
     { name: 'events', description: 'Publish and read.' },
+    { name: 'dead letters', description: 'What could not be stored: look, send through again, give up.' },
     { name: 'counts', description: 'How many, and whether it adds up.' },
     { name: 'operations', description: 'Health and metrics.' },
     { name: 'documentation' },
   ],
   paths,
-  components: { schemas },
+  components: { schemas: { ...schemas, ...deadLetterSchemas } },
 };

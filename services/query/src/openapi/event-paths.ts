@@ -1,4 +1,4 @@
-import { failure, internal, json, type Paths, unavailable } from './parts.js';
+import { failure, internal, json, type Paths, refused, unavailable } from './parts.js';
 
 const stored = {
   id: '1',
@@ -9,9 +9,6 @@ const stored = {
   received_at: '2026-11-21T10:00:00.412Z',
   payload: { total: 12.5, currency: 'EUR' },
 };
-const refused = (field: string, message: string) => ({
-  value: { error: { code: 'invalid_argument', message: `${field}: ${message}`, fields: [{ field, message }] } },
-});
 
 export const eventPaths: Paths = {
   '/events': {

@@ -64,6 +64,11 @@ export function failure(description: string, examples?: Examples): Response {
   return { description, content: json('Error', examples) };
 }
 
+/** One field that is refused, as an example. */
+export const refused = (field: string, message: string): Example => ({
+  value: { error: { code: 'invalid_argument', message: `${field}: ${message}`, fields: [{ field, message }] } },
+});
+
 export const unavailable: Response = {
   description: 'A part is away. After POST /publish: send the same events again, for their fate may be unknown.',
   headers: retryAfter,

@@ -24,8 +24,10 @@ export async function discardDeadLetters(
   const rows = await database.query<{ position: string }>(
     request.dryRun
       ? chosen
-      : `update dead_letters set state = 'discarded', state_since = clock_timestamp()
-         where position in (${chosen} for update) and state = 'open' returning position`,
+      : // Materialized: a plan that runs the part with the limit again and again would take more than it allows.
+        `with chosen as materialized (${chosen} for update)
+         update dead_letters d set state = 'discarded', state_since = clock_timestamp()
+         from chosen c where d.position = c.position and d.state = 'open' returning d.position`,
     values,
   );
   const discarded = rows.map(({ position }) => BigInt(position)).sort((a, b) => (a < b ? -1 : 1));

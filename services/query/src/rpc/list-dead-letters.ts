@@ -9,6 +9,9 @@ import { conditionOf, letterFilterFaults, maxLetters } from '../dead-letters/let
 import type { Queries } from '../queries.js';
 
 const defaultLimit = 100;
+// A gRPC client takes 4 MiB unless it is told otherwise. A page of long texts ends before it is that large.
+const maxPageBytes = 3 * 1024 ** 2;
+const otherBytes = 256;
 
 export async function listDeadLetters(
   { database }: Pick<Queries, 'database'>,
@@ -27,8 +30,17 @@ export async function listDeadLetters(
      order by d.position ${newestFirst ? 'desc' : 'asc'} limit ${limit + 1}`,
     [...values, ...after],
   );
-  const shown = rows.slice(0, limit);
+  const shown = fitting(rows.slice(0, limit));
   const last = shown.at(-1);
   const more = last !== undefined && rows.length > shown.length;
   return { deadLetters: shown.map(deadLetterOf), nextCursor: more ? encodeCursor(BigInt(last.position)) : '' };
+}
+
+function fitting(rows: readonly LetterRow[]): readonly LetterRow[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ topic, event_id, subject, reason }, index) => {
+    bytes += Buffer.byteLength(topic + event_id + subject + reason) + otherBytes;
+    return index > 0 && bytes > maxPageBytes;
+  });
+  return end < 0 ? rows : rows.slice(0, end);
 }

@@ -6,7 +6,7 @@ import type {
 } from '@eventsieve/contract/gen/eventsieve/v1/dead_letter';
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { LetterState } from '../dead-letters/dead-letter-row.js';
-import { type Condition, conditionOf, readChoice } from '../dead-letters/letter-filter.js';
+import { type Condition, conditionOf, maxLetters, readChoice } from '../dead-letters/letter-filter.js';
 import { awaitRedriven } from '../dead-letters/redriven.js';
 import { sendAgain } from '../dead-letters/send-again.js';
 import type { Queries } from '../queries.js';
@@ -26,14 +26,17 @@ export async function redriveDeadLetters(
     positions.length > 0 ? { text: 'd.position = any ($1)', values: [positions] } : conditionOf(filter, 'open');
   const rows = await queries.database.query<CandidateRow>(
     `select d.position, d.state, octet_length(d.body) as bytes, count(*) filter (where d.state <> 'redriven') over () as matched
-     from dead_letters d where ${text} order by d.position limit ${limit}`,
+     from dead_letters d where ${text} order by d.position limit ${maxLetters}`,
     values,
   );
-  const candidates = rows.filter(({ state }) => state !== 'redriven');
+  const redrivable = rows.filter(({ state }) => state !== 'redriven');
+  const candidates = redrivable.slice(0, limit);
   const results = new Map<bigint, RedriveResult>(positions.map((position) => [position, unknown(position)]));
   for (const { position, state } of rows) {
-    results.set(BigInt(position), state === 'redriven' ? alreadyRedriven(BigInt(position)) : result(BigInt(position)));
+    if (state === 'redriven') results.set(BigInt(position), alreadyRedriven(BigInt(position)));
   }
+  for (const { position } of candidates) results.set(BigInt(position), result(BigInt(position)));
+  for (const { position } of redrivable.slice(limit)) results.delete(BigInt(position));
   const matched = BigInt(rows[0]?.matched ?? 0);
   const inOrder = () => [...results.values()].sort((a, b) => (a.position < b.position ? -1 : 1));
   if (request.dryRun || candidates.length === 0) return { matched, sent: 0, results: inOrder() };

@@ -60,7 +60,7 @@ const atLeastZero = (n: bigint) => (n > 0n ? n : 0n);
 
 export const selectInFlight = `with ${inFlightTables} select b.*, a.* from bounds b cross join above a`;
 
-const attempts = 25;
+const attempts = 50;
 const pauseMs = 20;
 
 /**

@@ -1,0 +1,11 @@
+import { EventsieveError, invalid } from '@eventsieve/contract/errors';
+
+/** What a call of the API refuses, in the names that its HTTP route has for the fields. */
+export async function withFieldNames<T>(call: Promise<T>, rename: (field: string) => string): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof EventsieveError) || error.code !== 'INVALID_ARGUMENT') throw error;
+    throw invalid(error.fields.map((fault) => ({ ...fault, field: rename(fault.field) })));
+  }
+}
