@@ -219,3 +219,14 @@ test('with a broker that hangs, the deadline and a cancellation end a call, and 
   await waitUntil('late acks are taken', async () => (await unacked()) === 0);
   expect((await send(batch('after', 1))).error).toBeUndefined();
 });
+
+test('with the gateway gone the bridge says that it is the gateway, and when to come again', async () => {
+  await start({ workers: 0 });
+  await waitUntil('the bridge works', async () => (await post(batch('before', 1)[0] as Planned)).status === 202);
+  await system.gateway.kill();
+  const answer = await post(batch('after', 1)[0] as Planned);
+  expect(answer.status).toBe(503);
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+  expect(await answer.text()).toMatch(/the gateway cannot be reached/);
+  expect((await read('/health')).body.parts).toMatchObject({ gateway: false, nats: true, postgres: true });
+});

@@ -12,6 +12,7 @@ import { scrape } from './support/exposition.js';
 import { viewHealth } from './support/grpc-health.js';
 import { eventOf, type Planned, planCopies, publish, sendAll } from './support/publishers.js';
 import { type System, startSystem } from './support/system.js';
+import { startProxy } from './support/tcp-proxy.js';
 import { waitUntil } from './support/wait-until.js';
 
 const cleanups: (() => unknown)[] = [];
@@ -28,8 +29,8 @@ beforeEach(async () => {
   };
 });
 
-async function start(environment: Readonly<Record<string, string>>): Promise<void> {
-  system = await startSystem({ postgresUrl: postgres.url, environment });
+async function start(environment: Readonly<Record<string, string>>, postgresUrl = postgres.url): Promise<void> {
+  system = await startSystem({ postgresUrl, environment });
   cleanups.push(() => system.stop());
 }
 
@@ -154,3 +155,21 @@ test('with Postgres away STORED calls beyond the limit are refused, and BROKER c
   expect((await auditedTotals(system.database)).unique).toBe(1_000);
   await waitUntil('the audit is clean', isClean);
 }, 60_000);
+
+test('a Postgres that hangs is named within seconds, long before a statement gives up', async () => {
+  const proxy = await startProxy(postgres.port);
+  cleanups.push(() => proxy.stop());
+  const behind = new URL(postgres.url);
+  behind.port = String(proxy.port);
+  await start({ STATEMENT_TIMEOUT: '60s' }, behind.href);
+  const door = viewHealth(system.queryAddress);
+  cleanups.push(() => [door.close(), proxy.holdServer(false)]);
+  await waitUntil('Postgres answers', async () => (await door.check('postgres')) === 'SERVING');
+  proxy.holdServer(true);
+  await waitUntil('health names it', async () => (await door.check('postgres')) === 'NOT_SERVING', {
+    timeoutMs: 8_000,
+  });
+  expect(await door.check('nats')).toBe('SERVING');
+  proxy.holdServer(false);
+  await waitUntil('Postgres answers again', async () => (await door.check('postgres')) === 'SERVING');
+});

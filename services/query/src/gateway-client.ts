@@ -62,7 +62,7 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
 /** What the gateway says itself has a reason. Without one it is grpc-js that speaks, and not of which server. */
 function nameGateway(error: EventsieveError): EventsieveError {
   if (error.reason !== undefined) return error;
-  const details = { reason: 'GATEWAY_AWAY', retryAfterMs: 1_000, cause: error };
+  const details = { reason: 'GATEWAY_AWAY', retryAfterMs: 1_000 };
   const unknown = 'it is not known whether events were taken; publish the same events again';
   if (error.code === 'UNAVAILABLE')
     return new EventsieveError(error.code, `the gateway cannot be reached; ${unknown}`, details);
