@@ -33,7 +33,7 @@ export function toGrpcStatus(error: EventsieveError): Partial<StatusObject> {
 
 /** What a client makes of a failed call. */
 export function fromGrpcError(error: ServiceError): EventsieveError {
-  let code: ErrorCode = codeOfGrpcStatus(error.code);
+  let code: ErrorCode = codeOfBareStatus(error.code);
   let reason: string | undefined;
   let fields: FieldError[] = [];
   let retryAfterMs: number | undefined;
@@ -71,8 +71,13 @@ function detailsOf(error: ServiceError) {
   }
 }
 
-function codeOfGrpcStatus(code: number): ErrorCode {
-  if (code === grpcStatus.CANCELLED || code === grpcStatus.ABORTED) return 'UNAVAILABLE';
+// What grpc-js says by itself when a connection breaks in the middle of an answer. Our servers' own errors, INTERNAL
+// among them, carry their code in the details.
+const brokenOff = new Set([grpcStatus.CANCELLED, grpcStatus.ABORTED, grpcStatus.UNKNOWN, grpcStatus.INTERNAL]);
+
+/** Of an error without details, as far as these say nothing else. */
+function codeOfBareStatus(code: number): ErrorCode {
+  if (brokenOff.has(code)) return 'UNAVAILABLE';
   const found = Object.entries(errorCodes).find(([, row]) => row.grpc === code);
   return (found?.[0] as ErrorCode | undefined) ?? 'INTERNAL';
 }

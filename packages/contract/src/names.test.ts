@@ -38,6 +38,9 @@ test('the longest topics still fit a protocol line', () => {
 });
 
 test('a prefix sets stream and subjects apart', () => {
-  expect(namesFor()).toMatchObject({ stream: 'EVENTSIEVE', streamSubjects: ['es.events.>', 'es.tally'] });
-  expect(namesFor('x')).toMatchObject({ stream: 'EVENTSIEVE_x', streamSubjects: ['x.events.>', 'x.tally'] });
+  expect(namesFor()).toMatchObject({ stream: 'EVENTSIEVE', streamSubjects: ['es.events.>', 'es.tally', 'es.redrive'] });
+  expect(namesFor('x')).toMatchObject({
+    stream: 'EVENTSIEVE_x',
+    streamSubjects: ['x.events.>', 'x.tally', 'x.redrive'],
+  });
 });

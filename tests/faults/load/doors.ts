@@ -4,7 +4,8 @@ import {
   type PublishResponse,
   WaitFor,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
+import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { type Copy, payloadOf, source } from './ledger.js';
 
 export interface Answer {
@@ -26,13 +27,7 @@ export interface Door {
 }
 
 const timeoutMs = 12_000;
-const retryable = new Set([
-  status.UNAVAILABLE,
-  status.RESOURCE_EXHAUSTED,
-  status.DEADLINE_EXCEEDED,
-  status.CANCELLED,
-  status.ABORTED,
-]);
+const retryable = new Set(['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED']);
 
 export function grpcDoor(address: string): Door {
   // A publisher that waits for ever for a connection to come back would hide what the gateway does.
@@ -69,8 +64,8 @@ export function grpcDoor(address: string): Door {
 }
 
 function replyOfError(error: ServiceError): Reply {
-  const why = `${status[error.code]}: ${error.details}`;
-  return { kind: retryable.has(error.code) ? 'again' : 'wrong', why };
+  const { code, message } = fromGrpcError(error);
+  return { kind: retryable.has(code) ? 'again' : 'wrong', why: `${code}: ${message}` };
 }
 
 function replyOf({ results }: PublishResponse, count: number): Reply {
