@@ -6,25 +6,36 @@ export interface TcpProxy {
   holdClients(hold: boolean): void;
   /** Holds back what the server sends; what clients send goes on. */
   holdServer(hold: boolean): void;
+  /** Nothing comes through present connections any more, one way or both, and nobody is told. New ones work. */
+  freeze(ways: 'from-server' | 'both'): void;
   /** Resets every connection. */
   cut(): void;
+  /** How many connections there have been. */
+  accepted(): number;
   stop(): Promise<void>;
 }
 
 /** Stands between a client and a server on this machine, and can come between them. */
-export async function startProxy(targetPort: number): Promise<TcpProxy> {
+export async function startProxy(
+  targetPort: number,
+  changeFromServer: (chunk: Buffer) => Buffer = (chunk) => chunk,
+): Promise<TcpProxy> {
   const pairs = new Map<Socket, Socket>();
+  const frozen = new Set<Socket>();
+  let accepted = 0;
   let holdingClients = false;
   let holdingServer = false;
   const server = createServer((client) => {
     const upstream = connect(targetPort, '127.0.0.1');
     pairs.set(client, upstream);
+    accepted++;
     client.on('data', (chunk) => upstream.write(chunk));
-    upstream.on('data', (chunk) => client.write(chunk));
+    upstream.on('data', (chunk) => client.write(changeFromServer(chunk)));
     if (holdingClients) client.pause();
     if (holdingServer) upstream.pause();
     const end = () => {
       pairs.delete(client);
+      for (const socket of [client, upstream]) frozen.delete(socket);
       client.destroy();
       upstream.destroy();
     };
@@ -37,12 +48,21 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     port: address.port,
     holdClients(hold) {
       holdingClients = hold;
-      for (const client of pairs.keys()) setPaused(client, hold);
+      for (const client of pairs.keys()) if (!frozen.has(client)) setPaused(client, hold);
     },
     holdServer(hold) {
       holdingServer = hold;
-      for (const upstream of pairs.values()) setPaused(upstream, hold);
+      for (const upstream of pairs.values()) if (!frozen.has(upstream)) setPaused(upstream, hold);
     },
+    freeze(ways) {
+      for (const [client, upstream] of pairs) {
+        for (const socket of ways === 'both' ? [client, upstream] : [upstream]) {
+          frozen.add(socket);
+          socket.pause();
+        }
+      }
+    },
+    accepted: () => accepted,
     cut() {
       for (const client of pairs.keys()) client.destroy();
     },

@@ -1,4 +1,5 @@
 import { Pool, type PoolConfig } from 'pg';
+import { watchConnections } from './watch-connections.js';
 
 export interface PoolOptions {
   readonly url: string;
@@ -33,6 +34,7 @@ export function createPool({ url, name, max, statementTimeoutMs, onError }: Pool
   // Without a listener an idle connection's end would end the process (node-postgres#3202).
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
+  watchConnections(pool, { connectionString: url, application_name: `${name}-watch` });
   return pool;
 }
 
