@@ -1,8 +1,10 @@
 import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
 import type { Logger } from '@eventsieve/runtime/logger';
 import { ensureStream, type StreamLimits } from '@eventsieve/runtime/stream';
-import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy, type StreamInfo } from '@nats-io/jetstream';
+import type { ConsumerConfig, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { Pool } from 'pg';
+import { neverGivesUp, whyUnsound } from './consumer-config.js';
+import { purgeStored } from './purge-stored.js';
 import {
   currentEpoch,
   type Epoch,
@@ -35,7 +37,7 @@ export interface AlignDeps {
  */
 export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
   const { jsm, pool, names, logger } = deps;
-  return await withAlignLock(pool, async () => {
+  return await withAlignLock(pool, async (stillHeld) => {
     // What is known first, the broker second: other workers go on meanwhile, and read the other way round their progress
     // would look like a broker that went back.
     let epoch = await currentEpoch(pool);
@@ -53,8 +55,13 @@ export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
       logger.warn({ epoch: epoch.epoch, base: epoch.base.toString(), reason }, 'new epoch');
     }
     if (epoch === undefined) throw new Error('no epoch');
+    // A process that was stopped until the lock was freed knows an epoch that may be over: it must not undo the next one.
+    await stillHeld();
     await ensureConsumer(deps, epoch);
-    await purgeStored(deps, info, epoch);
+    const { position } = await readWatermark(pool);
+    await stillHeld();
+    const readAtMs = performance.now();
+    await purgeStored({ jsm, names, epoch, logger }, position, await jsm.streams.info(names.stream), readAtMs);
     return epoch;
   });
 }
@@ -86,45 +93,31 @@ async function whyNewEpoch(
 const greatest = (...values: readonly bigint[]): bigint => values.reduce((a, b) => (a > b ? a : b), 0n);
 
 async function ensureConsumer(
-  { jsm, names, ackWaitMs, maxAckPending, remakeConsumer }: AlignDeps,
+  { jsm, names, ackWaitMs, maxAckPending, remakeConsumer, logger }: AlignDeps,
   epoch: Epoch,
 ): Promise<void> {
   const durable = durableOf(names, epoch.epoch);
-  const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending, max_deliver: -1 };
-  let found = false;
+  const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending };
+  let found: ConsumerConfig | undefined;
   for await (const { name, config } of jsm.consumers.list(names.stream)) {
-    if (name === durable && !remakeConsumer) {
-      found = true;
-      if (config.ack_wait !== wanted.ack_wait || config.max_ack_pending !== wanted.max_ack_pending) {
-        await jsm.consumers.update(names.stream, durable, wanted);
-      }
+    // Putting an unsound one right would leave its ack floor where it may be past messages that are not stored.
+    const unsound = name === durable ? whyUnsound(config) : undefined;
+    if (unsound !== undefined) logger.warn({ consumer: name }, `${unsound}; making it anew`);
+    if (name === durable && !remakeConsumer && unsound === undefined) {
+      found = config;
     } else if (name.startsWith(names.durablePrefix)) {
       // A work queue has room for one consumer, and the one of an earlier epoch knows sequences that are not these.
       await jsm.consumers.delete(names.stream, name);
     }
   }
-  if (!found) {
-    await jsm.consumers.add(names.stream, {
-      durable_name: durable,
-      ack_policy: AckPolicy.Explicit,
-      deliver_policy: DeliverPolicy.All,
-      replay_policy: ReplayPolicy.Instant,
-      ...wanted,
-    });
+  if (found === undefined) {
+    await jsm.consumers.add(names.stream, { durable_name: durable, ...neverGivesUp, ...wanted });
+  } else if (found.ack_wait !== wanted.ack_wait || found.max_ack_pending !== wanted.max_ack_pending) {
+    await jsm.consumers.update(names.stream, durable, wanted);
   }
   const { config } = await jsm.consumers.info(names.stream, durable);
-  if (config.max_deliver !== -1 || config.ack_policy !== AckPolicy.Explicit) {
-    throw new Error(`consumer ${durable} has max_deliver ${config.max_deliver}, ack_policy ${config.ack_policy}`);
-  }
-}
-
-/** A killed broker brings acked messages back; they are stored, and would fill the stream for good. */
-async function purgeStored({ jsm, pool, names, logger }: AlignDeps, info: StreamInfo, epoch: Epoch): Promise<void> {
-  const { position } = await readWatermark(pool);
-  const keepFrom = Number(position - epoch.base) + 1;
-  if (info.state.messages === 0 || info.state.first_seq >= keepFrom || keepFrom < 2) return;
-  const { purged } = await jsm.streams.purge(names.stream, { seq: keepFrom });
-  if (purged > 0) logger.warn({ purged }, 'purged messages that the broker had brought back and that are stored');
+  const unsound = whyUnsound(config);
+  if (unsound !== undefined) throw new Error(`consumer ${durable} cannot be used: ${unsound}`);
 }
 
 /** RFC 3339 with nanoseconds, cut to microseconds: the same number that a delivery's timestamp gives. */

@@ -150,7 +150,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     metrics,
     ackWaitMs: config.ackWaitMs,
     onChanged: (why) => end(why),
-    onStuck: () => end('the consumer hands out nothing though the stream holds messages', 'remake-consumer'),
+    onStuck: (why) => end(why, 'remake-consumer'),
   });
   const pull = async (): Promise<Consuming> => {
     const consumer = await jetstream(connection).consumers.get(names.stream, durableOf(names, epoch.epoch));

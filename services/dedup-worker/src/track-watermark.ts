@@ -2,8 +2,10 @@ import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { Pool } from 'pg';
+import { whyUnsound } from './consumer-config.js';
 import type { WorkerMetrics } from './metrics.js';
-import { advanceWatermark, type Epoch } from './sql/epochs.js';
+import { purgeStored } from './purge-stored.js';
+import { advanceWatermark, allHaveRows, type Epoch } from './sql/epochs.js';
 
 export interface WatermarkDeps {
   readonly jsm: JetStreamManager;
@@ -15,8 +17,8 @@ export interface WatermarkDeps {
   readonly ackWaitMs: number;
   /** The stream or the consumer is not the one that this session was aligned with. */
   readonly onChanged: (why: string) => void;
-  /** The stream holds messages that its consumer will never hand out. */
-  readonly onStuck: () => void;
+  /** The stream holds messages that its consumer will never hand out, or may not. */
+  readonly onStuck: (why: string) => void;
 }
 
 export interface WatermarkTracker {
@@ -30,9 +32,11 @@ const idleMs = 1_000;
 const stuckAfterMs = 1_000;
 
 /**
- * Moves the watermark after the acks. A message is acked only after its commit, so everything at or below the consumer's
- * ack floor is committed, and so is everything that has left the stream. After the broker was killed both go back for a
- * while; the watermark does not. What such a broker brings back is cleared away here too.
+ * Moves the watermark after the acks. A message is acked only after its commit, and only an ack takes it out of a work
+ * queue: everything below the first that the stream still holds is committed. The consumer's ack floor says less: it runs
+ * past what was given up or deleted, so what the stream still holds below it counts only when it has rows. After the
+ * broker was killed both go back for a while; the watermark does not. What such a broker brings back is cleared away
+ * here too.
  */
 export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
   const { jsm, pool, names, epoch, logger, metrics, ackWaitMs, onChanged, onStuck } = deps;
@@ -60,26 +64,38 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     return Date.now() - unchangedSince > patienceMs;
   }
 
+  /** Up to where everything is committed. */
+  async function committedUpTo({ ack_floor: floor }: ConsumerInfo, { state }: StreamInfo): Promise<bigint> {
+    const held = epoch.base + BigInt(Math.max(state.first_seq - 1, 0));
+    const acked = epoch.base + BigInt(floor.stream_seq);
+    const sure = held > watermark ? held : watermark;
+    if (acked <= sure) return held;
+    if (await allHaveRows(pool, sure, acked)) return acked;
+    onStuck('the consumer takes messages for settled that are not stored');
+    return held;
+  }
+
   async function look(): Promise<boolean> {
+    const readAtMs = performance.now();
     const consumer = await jsm.consumers.info(names.stream, durableOf(names, epoch.epoch));
     const stream = await jsm.streams.info(names.stream);
     if (stream.created !== epoch.streamCreated) throw new Changed('the stream was made anew');
-    const committedSequence = Math.max(consumer.ack_floor.stream_seq, stream.state.first_seq - 1, 0);
-    const committed = epoch.base + BigInt(committedSequence);
     const known = epoch.base + BigInt(stream.state.last_seq);
     metrics.known(known);
     if (known < sentKnown) throw new Changed('the last sequence of the stream went back');
+    if (stopped) return true;
+    const cleared = await purgeStored({ jsm, names, epoch, logger }, watermark, stream, readAtMs);
+    const committed = await committedUpTo(consumer, stream);
     if (committed !== sentCommitted || known !== sentKnown) {
       watermark = await advanceWatermark(pool, epoch.epoch, committed, known);
       metrics.watermark(watermark);
       sentCommitted = committed;
       sentKnown = known;
-    } else if (stream.state.messages > 0 && epoch.base + BigInt(stream.state.first_seq) <= watermark) {
-      // Brought back by a broker that was killed, and taken for acked by the consumer: they are stored, and would stay.
-      const { purged } = await jsm.streams.purge(names.stream, { seq: Number(watermark - epoch.base) + 1 });
-      if (purged > 0) logger.warn({ purged }, 'purged messages that the broker had brought back and that are stored');
     }
-    if (isStuck(consumer, stream)) onStuck();
+    const unsound = whyUnsound(consumer.config);
+    if (unsound !== undefined) onStuck(unsound);
+    else if (isStuck(consumer, stream) && !cleared)
+      onStuck('the consumer hands out nothing though the stream holds messages');
     return committed >= known;
   }
 

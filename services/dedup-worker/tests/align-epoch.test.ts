@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { type BrokerNames, durableOf, namesFor } from '@eventsieve/contract/names';
 import type { StreamLimits } from '@eventsieve/runtime/stream';
+import { createPool } from '@eventsieve/store/pool';
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../../tests/support/database.js';
 import { type AlignDeps, alignEpoch, microsecondsOf } from '../src/align-epoch.js';
+import { whyUnsound } from '../src/consumer-config.js';
 import { ensurePartitions } from '../src/partitions.js';
 import { advanceWatermark } from '../src/sql/epochs.js';
 import { storeBatch } from '../src/store-batch.js';
@@ -173,6 +175,55 @@ test('a consumer that is remade hands out everything that the stream holds', asy
   expect(await align({ remakeConsumer: true })).toMatchObject({ epoch: 1 });
   expect((await consumer()).created).not.toBe(created);
   expect((await consumer()).num_pending).toBe(3);
+});
+
+test.each([
+  { max_deliver: 2 },
+  { filter_subject: 'elsewhere.>' },
+  { headers_only: true },
+  { backoff: [1_000_000_000], max_deliver: 3 },
+])('a consumer changed by hand to %j is made anew, with everything that the stream holds', async (change) => {
+  await align();
+  await send(3);
+  const durable = durableOf(names, 1);
+  const subject = names.streamSubjects[1] as string;
+  await jsm.consumers.update(names.stream, durable, change.filter_subject ? { filter_subject: subject } : change);
+  const { created } = await jsm.consumers.info(names.stream, durable);
+  expect(await align()).toMatchObject({ epoch: 1 });
+  const info = await jsm.consumers.info(names.stream, durable);
+  expect(info.created).not.toBe(created);
+  expect(whyUnsound(info.config)).toBeUndefined();
+  expect(info.num_pending).toBe(3);
+});
+
+test('a worker that lost the lock in the middle, stopped for too long, leaves consumer and stream alone', async () => {
+  await align();
+  await send(3);
+  await advanceWatermark(database.pool, 1, 3n, 3n);
+  const stream = await jsm.streams.info(names.stream);
+  // Another one has meanwhile found the stream made anew; what this one has read, it read before.
+  const late = {
+    ...jsm,
+    consumers: jsm.consumers,
+    streams: Object.assign(Object.create(jsm.streams), {
+      info: async () => {
+        await database.pool.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
+        );
+        await jsm.streams.delete(names.stream);
+        await align();
+        await send(3);
+        return stream;
+      },
+    }),
+  } as JetStreamManager;
+  const onError = () => undefined;
+  const pool = createPool({ url: database.url, name: 'late', max: 3, statementTimeoutMs: 5_000, onError });
+  await expect(align({ jsm: late, pool })).rejects.toThrow();
+  await pool.end();
+  expect((await jsm.streams.info(names.stream)).state.messages).toBe(3);
+  const consumers = await jsm.consumers.list(names.stream).next();
+  expect(consumers.map(({ name }) => name)).toEqual([durableOf(names, 2)]);
 });
 
 test('a message that showed a broker gone back opens an epoch once, not again for a worker that comes late', async () => {

@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await database.pool.query('truncate epochs; update watermark set position = 0, known = 0');
+  await database.pool.query('truncate epochs, tallies; update watermark set position = 0, known = 0');
   names = namesFor(`w${randomBytes(4).toString('hex')}`);
   seen = [];
   epoch = await alignEpoch({
@@ -60,7 +60,7 @@ function track(ackWaitMs = 10_000): void {
     metrics: { known: () => undefined, watermark: () => undefined },
     ackWaitMs,
     onChanged: (why) => seen.push(why),
-    onStuck: () => seen.push('stuck'),
+    onStuck: (why) => seen.push('stuck', why),
   });
 }
 
@@ -109,6 +109,55 @@ test('a consumer that hands out nothing is reported, one that has nothing to han
   await send(1);
   tracker?.acked();
   await waitUntil('it is stuck', () => seen.includes('stuck'));
+});
+
+/** Has the consumer give the first messages up, and one after them acked: its ack floor runs past them all. */
+async function giveUp(messages: number): Promise<void> {
+  const durable = durableOf(names, epoch.epoch);
+  const info = () => jsm.consumers.info(names.stream, durable);
+  await send(messages);
+  await jsm.consumers.update(names.stream, durable, { max_deliver: 1, ack_wait: 100_000_000 });
+  await pull(messages);
+  const asking = pull(1);
+  await waitUntil('they are given up', async () => (await info()).num_ack_pending === 0);
+  await send(1);
+  for (const message of await asking) message.ack();
+  await waitUntil('the ack floor has run past', async () => (await info()).ack_floor.stream_seq === messages + 1);
+}
+
+test('a consumer that may give messages up is reported, and the watermark does not follow it', async () => {
+  await giveUp(3);
+  track();
+  await waitUntil('it is reported', () => seen.includes('the consumer has max_deliver 1'));
+  await waitUntil('the broker is known', async () => (await known()) === '4');
+  expect(await watermark()).toBe('0');
+});
+
+test('an ack floor past what is not stored is not believed, also after the consumer was put right', async () => {
+  await giveUp(3);
+  await jsm.consumers.update(names.stream, durableOf(names, epoch.epoch), { max_deliver: -1 });
+  track();
+  await waitUntil('it is reported', () => seen.includes('the consumer takes messages for settled that are not stored'));
+  await waitUntil('the broker is known', async () => (await known()) === '4');
+  expect(await watermark()).toBe('0');
+});
+
+test('an ack floor past messages that are stored, as a killed broker leaves it, is followed, and they are purged', async () => {
+  await giveUp(3);
+  await jsm.consumers.update(names.stream, durableOf(names, epoch.epoch), { max_deliver: -1 });
+  await database.pool.query(`
+    insert into tallies (position, received_at, copies, groups) select n, now(), 1, '[]' from generate_series(1, 4) as n`);
+  track();
+  await waitUntil('the watermark follows', async () => (await watermark()) === '4');
+  await waitUntil('they are gone', async () => (await jsm.streams.info(names.stream)).state.messages === 0);
+  expect(seen).toEqual([]);
+});
+
+test('messages that somebody deleted are passed over', async () => {
+  await send(4);
+  for (const seq of [1, 2]) await jsm.streams.deleteMessage(names.stream, seq);
+  track();
+  await waitUntil('the watermark passes them', async () => (await watermark()) === '2');
 });
 
 test('a stream or a consumer that is gone is reported', async () => {

@@ -20,15 +20,18 @@ const alignLockKey = '7305809143511617076';
 
 /**
  * Runs `work` while no other worker runs its own. The lock belongs to an idle transaction whose bound
- * (idle_in_transaction_session_timeout) frees it when this process is stopped in the middle.
+ * (idle_in_transaction_session_timeout) frees it when this process is stopped in the middle: `stillHeld` rejects then.
  */
-export async function withAlignLock<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
+export async function withAlignLock<T>(
+  pool: Pool,
+  work: (stillHeld: () => Promise<unknown>) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
     await client.query('begin');
     await client.query(`select pg_advisory_xact_lock(${alignLockKey})`);
-    const result = await work();
+    const result = await work(() => client.query('select 1'));
     await client.query('commit');
     return result;
   } catch (error) {
@@ -81,6 +84,21 @@ export async function advanceWatermark(pool: Pool, epoch: number, committed: big
     known.toString(),
   ]);
   return BigInt(rows[0]?.position ?? 0);
+}
+
+/** Whether every position above `after`, up to and with `last`, has a row. */
+export async function allHaveRows(pool: Pool, after: bigint, last: bigint): Promise<boolean> {
+  const { rows } = await pool.query<{ found: string }>(
+    `select count(distinct position) as found from (
+       select position from events where position > $1 and position <= $2
+       union all select position from refused where position > $1 and position <= $2
+       union all select position from tallies where position > $1 and position <= $2
+       union all select position from dead_letters where position > $1 and position <= $2
+       union all select position from replays where position > $1 and position <= $2
+     ) as found`,
+    [after.toString(), last.toString()],
+  );
+  return BigInt(rows[0]?.found ?? 0) === last - after;
 }
 
 /** The highest position that has a row. */
