@@ -15,6 +15,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { auditedTotals, drained } from './support/exactness.js';
 import { type System, startSystem } from './support/system.js';
 import { waitUntil } from './support/wait-until.js';
+import { watchCounts } from './support/watch-counts.js';
 
 let system: System;
 let broker: NatsConnection;
@@ -33,48 +34,6 @@ beforeEach(async () => {
     await system.stop();
   };
 });
-
-interface CountsJson {
-  readonly received: number;
-  readonly redriven: number;
-  readonly unique_processed: number;
-  readonly duplicate_dropped: number;
-  readonly dead_lettered: number;
-  readonly in_flight: number;
-}
-
-/** Reads /stats again and again: the sum holds each time, and nothing but what is in flight ever goes down. */
-function watchCounts({ http }: System) {
-  const faults: string[] = [];
-  let readings = 0;
-  let last: CountsJson | undefined;
-  let stopped = false;
-  async function read(): Promise<CountsJson> {
-    const now = (await (await fetch(`${http}/stats`)).json()) as CountsJson;
-    readings++;
-    const { received, redriven, unique_processed, duplicate_dropped, dead_lettered, in_flight } = now;
-    if (received + redriven !== unique_processed + duplicate_dropped + dead_lettered + in_flight) {
-      faults.push(`does not add up: ${JSON.stringify(now)}`);
-    }
-    for (const name of ['received', 'redriven', 'unique_processed', 'duplicate_dropped', 'dead_lettered'] as const) {
-      if (last && now[name] < last[name]) faults.push(`${name} went down from ${last[name]} to ${now[name]}`);
-    }
-    last = now;
-    return now;
-  }
-  const running = (async () => {
-    while (!stopped) await read().catch((error: unknown) => faults.push(String(error)));
-  })();
-  return {
-    read,
-    async stop() {
-      stopped = true;
-      await running;
-      expect(faults).toEqual([]);
-      expect(readings).toBeGreaterThan(3);
-    },
-  };
-}
 
 const call = {
   list: (filter: Partial<DeadLetterFilter> = {}, limit = 0, cursor = '', newestFirst = false) =>
