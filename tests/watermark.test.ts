@@ -73,7 +73,8 @@ function sample(): { stop(): Promise<Sample[]> } {
 
 /** `lost`: what the operator's hand has taken out of the stream; the only gaps there may be. */
 function expectHonest(samples: readonly Sample[], lost = 0): void {
-  expect(samples.length).toBeGreaterThan(100);
+  // It did look: the shortest of these takes a second or two.
+  expect(samples.length).toBeGreaterThan(20);
   let before = 0;
   for (const { watermark, rows } of samples) {
     expect(watermark).toBeGreaterThanOrEqual(before);
