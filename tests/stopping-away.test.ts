@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { fileURLToPath } from 'node:url';
-import { WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { Outcome, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { freePort } from '@eventsieve/embedded/free-port';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, expect, inject, test } from 'vitest';
 import { auditedTotals, drained } from './support/exactness.js';
 import { type ServiceProcess, startService } from './support/processes.js';
@@ -230,4 +231,34 @@ test('what cannot end within DRAIN_TIMEOUT is ended hard, and stored by the next
   system.workers[0] = await system.startWorker();
   await drained(system, 1);
   expect(await auditedTotals(system.database)).toMatchObject({ unique: 1, duplicates: 0 });
+});
+
+test('a gateway that stops answers those who wait on: accepted what the broker has, unknown what it hangs over', async () => {
+  const broker = await proxyTo(inject('natsUrl'));
+  const environment = { DRAIN_TIMEOUT: '2s', STORED_TIMEOUT: '20s', PUBLISH_TIMEOUT: '20s' };
+  const system = await systemOf({ workers: 0, query: false, natsUrl: broker.url, environment });
+  await waitUntil('the gateway to be well', async () => (await healthOf(system.gateway)).ok);
+  const client = system.ingest();
+  const one = (eventId: string, waitFor: WaitFor) =>
+    publish(client, [eventOf({ topic: 't', eventId, payload: '{}' })], waitFor).catch((error: ServiceError) => error);
+  const waiting = one('stored', WaitFor.WAIT_FOR_STORED);
+  const metrics = async () => await (await fetch(`http://${system.gateway.addresses.metrics}/metrics`)).text();
+  await waitUntil('it to wait for its verdict', async () =>
+    /^eventsieve_gateway_waiting_copies 1$/m.test(await metrics()),
+  );
+  await waitUntil('the broker to have it', async () =>
+    /^eventsieve_gateway_unacknowledged_messages 0$/m.test(await metrics()),
+  );
+  broker.proxy.holdServer(true);
+  const hanging = one('hanging', WaitFor.WAIT_FOR_BROKER);
+  await waitUntil('it to be sent', async () => /^eventsieve_gateway_unacknowledged_messages 1$/m.test(await metrics()));
+
+  const stopped = system.gateway.stop();
+  await waitUntil('it to say so', async () => (await healthOf(system.gateway)).status === 503);
+  expect(await waiting).toMatchObject({ results: [{ outcome: Outcome.OUTCOME_ACCEPTED }] });
+  expect(await hanging).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringMatching(/not known/) });
+  const { code, ms } = await stopped;
+  expect(code).toBe(0);
+  expect(ms).toBeLessThan(2_000);
+  client.close();
 });

@@ -30,11 +30,14 @@ export interface GatewayConfig {
   /** What calls may hold from their start to their answer, and how many of their copies may wait for a verdict. */
   readonly admission: AdmissionLimits;
   readonly drainMs: number;
+  /** How long calls may go on after a stop: those that wait on are answered then, and none is cut off. */
+  readonly letGoMs: number;
   readonly duplicateLinesPerSecond: number;
 }
 
 export function readConfig(environment: Environment): GatewayConfig {
   const settings = settingsOf(environment);
+  const drainTimeoutMs = settings.durationMs('DRAIN_TIMEOUT', 8_000);
   return {
     natsUrl: settings.url('NATS_URL', 'nats://127.0.0.1:14222', ['nats', 'tls']),
     names: readBrokerNames(settings),
@@ -56,7 +59,8 @@ export function readConfig(environment: Environment): GatewayConfig {
       maxWaitingCopies: settings.integer('MAX_WAITING_COPIES', 50_000, { min: 1 }),
       maxRequestBytesInFlight: settings.bytes('MAX_REQUEST_BYTES_IN_FLIGHT', 128 * 1024 ** 2, { min: 64 * 1024 }),
     },
-    drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) / 2,
+    drainMs: drainTimeoutMs * 0.8,
+    letGoMs: drainTimeoutMs * 0.6,
     duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
   };
 }

@@ -36,6 +36,8 @@ export interface Publisher {
   /** Sent and not acknowledged yet. */
   messagesInFlight(): number;
   bytesInFlight(): number;
+  /** Nobody waits on: what has no answer by now has an unknown fate. */
+  letGo(): void;
   stop(): void;
 }
 
@@ -181,6 +183,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
     messagesInFlight: () => messagesInFlight,
     bytesInFlight: () => bytesInFlight,
+
+    letGo() {
+      for (const job of [...jobs]) abandon(job, 'the gateway is stopping');
+    },
 
     stop() {
       clearInterval(sweep);

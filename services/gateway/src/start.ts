@@ -137,8 +137,14 @@ export const startGateway: StartPart = async (environment, logger) => {
     addresses: { grpc: server.address, metrics: side.address },
     async stop() {
       stopping = true;
+      side.drain();
       health.set(false, ['', serviceName]);
+      const patience = setTimeout(() => {
+        publisher.letGo();
+        desk.letGo();
+      }, config.letGoMs);
       await server.stop();
+      clearTimeout(patience);
       await link.close();
       publisher.stop();
       desk.stop();

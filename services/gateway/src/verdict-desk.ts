@@ -20,6 +20,8 @@ export interface VerdictDesk {
   /** Copies whose verdict is waited for. */
   waiting(): number;
   attach(connection: NatsConnection): void;
+  /** Nobody waits on: what is not known by now is answered as that. */
+  letGo(): void;
   stop(): void;
 }
 
@@ -27,6 +29,7 @@ export interface VerdictDesk {
 export function createVerdictDesk(subjectPrefix: string, logger: Logger): VerdictDesk {
   const replyTo = `${subjectPrefix}.${randomBytes(12).toString('hex')}`;
   const waiting = new Map<number, (ticket: number, verdict: Verdict) => void>();
+  const patient = new Set<() => void>();
   let subscription: Subscription | undefined;
   let nextTicket = 1;
 
@@ -63,14 +66,17 @@ export function createVerdictDesk(subjectPrefix: string, logger: Logger): Verdic
         wait: (untilMs) =>
           new Promise((resolve) => {
             if (missing === 0) return resolve();
-            timer = setTimeout(resolve, Math.max(0, untilMs - Date.now()));
-            allKnown = () => {
+            const end = () => {
               clearTimeout(timer);
+              patient.delete(end);
               resolve();
             };
+            allKnown = end;
+            patient.add(end);
+            timer = setTimeout(end, Math.max(0, untilMs - Date.now()));
           }),
         leave() {
-          clearTimeout(timer);
+          allKnown?.();
           for (let ticket = first; ticket < first + count; ticket++) waiting.delete(ticket);
         },
       };
@@ -82,6 +88,10 @@ export function createVerdictDesk(subjectPrefix: string, logger: Logger): Verdic
       if (subscription === undefined || subscription.isClosed()) {
         subscription = nc.subscribe(replyTo, { callback: onMessage });
       }
+    },
+
+    letGo() {
+      for (const end of [...patient]) end();
     },
 
     stop: () => subscription?.unsubscribe(),
