@@ -1,8 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { expect, test } from 'vitest';
-import { copyAt } from '../tests/deliveries.js';
-import { answerWaiters } from './answer-waiters.js';
-import type { Delivery } from './delivery.js';
+import { answerWaiters } from '../src/answer-waiters.js';
+import type { Delivery } from '../src/delivery.js';
+import { copyAt } from './deliveries.js';
 
 test('who waited for a copy that is redriven is not told again: it has had its verdict', () => {
   const delivery = copyAt({ position: 1 });
