@@ -138,6 +138,8 @@ export const epochs = pgTable('epochs', {
   replayUntil: int8('replay_until').notNull(),
   reason: text('reason').notNull(),
   openedAt: instant('opened_at').notNull().defaultNow(),
+  firstFound: int8('first_found'),
+  lastFound: int8('last_found'),
 });
 
 export const watermark = pgTable('watermark', {

@@ -94,7 +94,13 @@ export async function openFixture(): Promise<QueryFixture> {
     async openEpoch(reason = 'test') {
       const { created, state } = await jsm.streams.info(names.stream);
       const present = (await epoch()) ?? 0;
-      await database.pool.query('select open_epoch_v1($1, $2, 1, $3, $4)', [present, created, state.last_seq, reason]);
+      await database.pool.query('select open_epoch_v2($1, $2, $3, $4, $5)', [
+        present,
+        created,
+        state.first_seq,
+        state.last_seq,
+        reason,
+      ]);
     },
     async store(...copies) {
       const column = <T>(read: (copy: StoredCopy) => T) => copies.map(read);

@@ -8,6 +8,8 @@ export interface FaultContext {
   /** Resolves early when the round ends. */
   sleep(ms: number): Promise<void>;
   readonly ending: () => boolean;
+  /** Runs `work` while nobody publishes, every call is answered and everything that was sent is stored. */
+  whileQuiet(work: () => Promise<void>): Promise<void>;
   /** Messages put into the stream that can never be stored. */
   poisoned(count: number): void;
   /** A promise of the system that a fault saw broken. */

@@ -20,6 +20,9 @@ export interface Load {
   readonly retries: () => number;
   readonly errors: ReadonlyMap<string, number>;
   readonly wrong: readonly string[];
+  /** Publishes nothing until it is let go on; resolves once every call has its answer. */
+  hold(): Promise<void>;
+  goOn(): void;
   /** Publishes nothing new; resolves once every call has its answer. */
   finish(): Promise<void>;
   /** Gives up what has no answer yet. */
@@ -29,6 +32,7 @@ export interface Load {
 
 const topics = ['auth', 'payment', 'orders.eu', 'größe *>'];
 const retryPauseMs = 150;
+const lookEveryMs = 20;
 
 /** Publishers that repeat themselves, each with doors, a plan and a line of random numbers of its own. */
 export function startLoad(plan: LoadPlan, random: Random, openDoors: () => Door[]): Load {
@@ -40,6 +44,8 @@ export function startLoad(plan: LoadPlan, random: Random, openDoors: () => Door[
   let retries = 0;
   let unanswered = 0;
   let finishing = false;
+  let held: Promise<void> | undefined;
+  let goOn = () => {};
   let abandoned = false;
 
   function planCopy(line: Random): Copy {
@@ -84,6 +90,7 @@ export function startLoad(plan: LoadPlan, random: Random, openDoors: () => Door[
     const doors = openDoors();
     try {
       while (!finishing) {
+        await held;
         const size = line.chance(0.3) ? 1 : line.whole(1, plan.maxBatch);
         const copies = Array.from({ length: size }, () => planCopy(line));
         await deliver(line.pick(doors), copies, line.chance(plan.stored), line);
@@ -101,8 +108,21 @@ export function startLoad(plan: LoadPlan, random: Random, openDoors: () => Door[
     errors,
     wrong,
     unanswered: () => unanswered,
+    async hold() {
+      held ??= new Promise((resolve) => {
+        goOn = resolve;
+      });
+      // A publisher that was about to begin has begun by the next turn.
+      do await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+      while (unanswered > 0 && !abandoned);
+    },
+    goOn() {
+      held = undefined;
+      goOn();
+    },
     async finish() {
       finishing = true;
+      this.goOn();
       await running;
     },
     abandon() {

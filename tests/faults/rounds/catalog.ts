@@ -1,3 +1,4 @@
+import { deleteStream, fullStream, putStoreBack } from '../faults/broker-store.js';
 import type { Fault } from '../faults/fault.js';
 import { killNats, kills } from '../faults/kills.js';
 import { links } from '../faults/links.js';
@@ -47,6 +48,25 @@ export const rounds: readonly Round[] = [
   },
   { name: 'moments', about: 'killed at chosen moments of the path', faults: often(moments) },
   { name: 'stops', about: 'SIGTERM under load, three workers', world: { workers: 3 }, faults: often([stopService]) },
+  {
+    name: 'store',
+    about: "the stream deleted, an older copy of the broker's store put back",
+    faults: often([deleteStream, putStoreBack, killNats]),
+    receivedMayFall: true,
+  },
+  {
+    name: 'full',
+    about: 'a stream with room for two thousand messages, and workers that pause',
+    world: { environment: { QUEUE_MAX_SIZE: '2000' } },
+    load: { pauseMs: 0, stored: 0.2 },
+    faults: often([fullStream, fullStream, ...kills]),
+  },
+  {
+    name: 'clocks',
+    about: 'the clocks of the services an hour off, and kills',
+    world: { clocksMs: { gateway: 3_600_000, 'dedup-worker': -3_600_000, query: 1_800_000 } },
+    faults: often(kills),
+  },
   {
     name: 'storm',
     about: 'nine of ten copies repeat one, over two gateways, past a short duplicate window, lost by restarts',

@@ -7,9 +7,11 @@ import type { WorldOptions } from '../world/world.js';
 export interface Round {
   readonly name: string;
   readonly about: string;
-  readonly world?: Partial<Pick<WorldOptions, 'gateways' | 'workers' | 'environment'>>;
+  readonly world?: Partial<Pick<WorldOptions, 'gateways' | 'workers' | 'environment' | 'clocksMs'>>;
   readonly load?: Partial<LoadPlan>;
   readonly faults: FaultPlan;
+  /** An older broker store that was put back brings messages that look like new copies until they are recognised. */
+  readonly receivedMayFall?: boolean;
   /** Its share of a run's time. */
   readonly weight?: number;
 }

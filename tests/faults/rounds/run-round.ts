@@ -66,7 +66,7 @@ async function runIn(
     ...world.gateways.map(grpcDoor),
     httpDoor(world.http),
   ]);
-  const counts = watchCounts(world);
+  const counts = watchCounts(world, { receivedMayFall: round.receivedMayFall ?? false });
   const lookups = watchLookups(world, load.ledger, random.fork('look-ups'));
   const rows = watchRows(world);
   const memory = watchMemory(world);
@@ -81,6 +81,16 @@ async function runIn(
     ending,
     poisoned: (count) => {
       poisoned += count;
+    },
+    async whileQuiet(work) {
+      await load.hold();
+      try {
+        const { findings: notDrained } = await awaitDrained(world, boundMs);
+        if (notDrained.length > 0) throw new Error(notDrained[0]?.what);
+        await work();
+      } finally {
+        load.goOn();
+      }
     },
     find: (what) => findings.push({ check: 'fault', what }),
   });

@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly gateways: number;
   readonly workers: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** By how much the clock of each kind of service is wrong. */
+  readonly clocksMs?: Readonly<Partial<Record<ServiceKind, number>>>;
   /** Run on the new database, after the migrations. */
   readonly sql?: readonly string[];
   readonly natsBinary: string;
@@ -101,7 +103,15 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
     crashes.push(`${name} ended by itself (${how}): ${output.slice(-1_500)}`);
   };
   const service = (kind: ServiceKind, name: string, environment: Readonly<Record<string, string>>) =>
-    serviceOf({ kind, name, build, environment: { ...common, ...environment }, folder: cwd, track, onCrash });
+    serviceOf({
+      kind,
+      name,
+      build,
+      environment: { ...common, ...environment, ...wrongClock(options.clocksMs?.[kind] ?? 0) },
+      folder: cwd,
+      track,
+      onCrash,
+    });
   const services = [
     ...gatewayPorts.map((port, i) =>
       service('gateway', `gateway ${i + 1}`, {
@@ -149,6 +159,19 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Moves what a process takes for the time; its timers run as ever. */
+function wrongClock(byMs: number): Record<string, string> {
+  if (byMs === 0) return {};
+  const script = `
+    const real = Date;
+    const now = () => real.now() + ${byMs};
+    globalThis.Date = class Date extends real {
+      constructor(...given) { super(...(given.length === 0 ? [now()] : given)); }
+      static now() { return now(); }
+    };`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
 }
 
 async function freePorts(count: number): Promise<number[]> {

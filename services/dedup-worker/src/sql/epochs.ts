@@ -57,11 +57,11 @@ export async function openEpoch(
   reason: string,
 ): Promise<Epoch> {
   const { rows } = await pool.query<EpochRow>(
-    'select epoch, base, stream_created from open_epoch_v1($1, $2, $3, $4, $5)',
+    'select epoch, base, stream_created from open_epoch_v2($1, $2, $3, $4, $5)',
     [expected, stream.created, stream.firstSequence, stream.lastSequence, reason],
   );
   const row = rows[0];
-  if (row === undefined) throw new Error('open_epoch_v1 returned no row');
+  if (row === undefined) throw new Error('open_epoch_v2 returned no row');
   return asEpoch(row);
 }
 

@@ -2,7 +2,7 @@ import type { Difference } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import type { Holdings, LastPosition } from '../last-position.js';
 import type { Statements } from '../sql/database.js';
 import { maxNamed } from './differences.js';
-import { lostPositions, positionsIn, positionsOf } from './positions.js';
+import { lostPositions, positionsIn, positionsOf, selectSkipped } from './positions.js';
 
 // A longer list would not fit into one answer of the broker.
 const maxDeletedListed = 50_000n;
@@ -23,16 +23,20 @@ export async function readHoldings(lastPosition: LastPosition): Promise<Holdings
  */
 export async function compareBroker(
   snapshot: Statements,
-  { settled, base, holdings }: { settled: bigint; base: bigint; holdings: Holdings },
+  { settled: from, base, holdings }: { settled: bigint; base: bigint; holdings: Holdings },
 ): Promise<Difference[]> {
+  let settled = from;
   const last = base + holdings.lastSequence;
   if (last <= settled) return [];
+  const skipped = await snapshot.query<{ lo: string; hi: string }>(selectSkipped, [last]);
+  // Of the epoch in force: what its stream had lost sight of before it opened was never given out.
+  for (const { lo, hi } of skipped) if (BigInt(lo) <= settled + 1n && BigInt(hi) > settled) settled = BigInt(hi);
   const firstHeld = holdings.messages === 0n ? last + 1n : base + holdings.firstSequence;
   const differences: Difference[] = [];
 
   const leftUpTo = firstHeld - 1n < last ? firstHeld - 1n : last;
   if (leftUpTo > settled) {
-    const lost = await snapshot.query<{ position: string }>(selectLostInRange, [settled, leftUpTo]);
+    const lost = await withoutEarlier(snapshot, await snapshot.query(selectLostInRange, [settled, leftUpTo]));
     if (lost.length > 0) {
       const expected = leftUpTo - settled;
       differences.push(
@@ -51,13 +55,22 @@ export async function compareBroker(
   }
   const left = holdings.deletedSequences.map((sequence) => base + sequence).filter((position) => position > settled);
   if (left.length > 0) {
-    const lost = await snapshot.query<{ position: string }>(selectLostAmong, [left]);
+    const lost = await withoutEarlier(snapshot, await snapshot.query(selectLostAmong, [left]));
     if (lost.length > 0) {
       const [expected, found] = [BigInt(left.length), BigInt(left.length - lost.length)];
       differences.push(lostPositions({ expected, found, positions: positionsIn(lost) }));
     }
   }
   return differences;
+}
+
+/** Without those whose sequence an earlier epoch of this stream had stored before the one in force opened. */
+async function withoutEarlier(
+  snapshot: Statements,
+  lost: readonly { readonly position: string }[],
+): Promise<readonly { readonly position: string }[]> {
+  if (lost.length === 0) return lost;
+  return await snapshot.query<{ position: string }>(selectWithoutEarlier, [lost.map(({ position }) => position)]);
 }
 
 async function countRows(snapshot: Statements, above: bigint, upTo: bigint): Promise<bigint> {
@@ -88,3 +101,18 @@ const selectLostAmong = `
   except
   (${rowsAbove('position in (select position from wanted)')})
   order by position`;
+
+const selectWithoutEarlier = `
+  with lost as (select unnest($1::bigint[]) as position),
+  earlier as (
+    select l.position, s.base + l.position - e.base as before, e.opened_at
+    from lost l
+    join (select * from epochs order by epoch desc limit 1) e on l.position <= coalesce(e.last_found, e.replay_until)
+    join epochs s on s.epoch < e.epoch and s.stream_created = e.stream_created
+  ), present as (${positionsOf('position in (select before from earlier)', 'position, received_at')})
+  select l.position from lost l
+  where not exists (
+    select from earlier e join present p on p.position = e.before and p.received_at < e.opened_at
+    where e.position = l.position
+  )
+  order by l.position`;

@@ -9,14 +9,24 @@ export const positionsOf = (condition: string, columns = 'position') =>
     .map((table) => `select ${columns} from ${table} where ${condition}`)
     .join(' union all ');
 
-/** Every position from 1 to `settled` has exactly one row. Only when the sums say otherwise are they looked at singly. */
+/**
+ * Every position from 1 to `settled` that was given out has exactly one row. Only when the sums say otherwise are they
+ * looked at singly.
+ */
 export async function comparePositions(
   snapshot: Statements,
   { settled, last }: { settled: bigint; last: bigint | undefined },
   { settledRows, settledXor }: RowCounts,
 ): Promise<Difference[]> {
-  if (settledRows === settled && settledXor === xorUpTo(settled)) return [];
-  const counts = { expected: settled, found: settledRows };
+  let expected = settled;
+  let xor = xorUpTo(settled);
+  for (const row of await snapshot.query<{ lo: string; hi: string }>(selectSkipped, [settled])) {
+    const [lo, hi] = [BigInt(row.lo), BigInt(row.hi)];
+    expected -= hi - lo + 1n;
+    xor ^= xorUpTo(hi) ^ xorUpTo(lo - 1n);
+  }
+  if (settledRows === expected && settledXor === xor) return [];
+  const counts = { expected, found: settledRows };
   const lost = await snapshot.query<{ position: string }>(selectGaps, [settled, last ?? null]);
   const doubles = await snapshot.query<{ position: string }>(selectDoubles, [settled]);
   const differences: Difference[] = [];
@@ -42,18 +52,27 @@ export function xorUpTo(n: bigint): bigint {
   return [n, 1n, n + 1n, 0n][Number(n % 4n)] as bigint;
 }
 
-// A message that an older copy of the stream brought back in a later epoch has another position since, with the same
-// sequence below it; the position that it had before has no row, and is not lost. It was there when that epoch opened:
-// a later message under the same sequence is another one. $2 is the last position that the broker has given out.
+/** What an epoch skips, up to $1: its stream began with a later sequence when it opened. */
+export const selectSkipped = `
+  select base + 1 as lo, least(first_found - 1, $1) as hi from epochs where first_found > base + 1 and base < $1`;
+
+// A copy of the stream that is put back leaves positions without a row that are not lost, in two ways. A message that it
+// brought back has another position since, with the same sequence below it: the one that it had before has no row. And a
+// sequence that it did not hold any more when the epoch opened has a row under the position that it had before. In both
+// the copy came before the later epoch opened: a later message under the same sequence is another one. $2 is the last
+// position that the broker has given out.
 const selectGaps = `
   with present as (${positionsOf('position <= $1', 'position, received_at')}),
-  edges as (
-    select position, lag(position, 1, 0::bigint) over (order by position) as before from present
+  covered as (
+    select position as lo, position as hi from present union all select lo, hi from (${selectSkipped}) skipped
+  ), edges as (
+    select lo, coalesce(max(hi) over (order by lo rows between unbounded preceding and 1 preceding), 0) as before
+    from covered
     union all
-    select $1::bigint + 1, coalesce(max(position), 0) from present
+    select $1::bigint + 1, coalesce(max(hi), 0) from covered
   ), gaps as (
-    select g.position from edges, generate_series(before + 1, edges.position - 1) as g(position)
-    where edges.position - before > 1
+    select g.position from edges, generate_series(before + 1, edges.lo - 1) as g(position)
+    where edges.lo - before > 1
   ), spans as (
     select epoch, base, stream_created, lead(base) over (order by epoch) as last from epochs
   ), moved as (
@@ -70,6 +89,12 @@ const selectGaps = `
     union all
     select m.position from moved m
     join present p on p.position = m.position_since and p.received_at < m.opened_at
+    union all
+    select g.position
+    from gaps g
+    join epochs e on g.position > e.base and g.position <= coalesce(e.last_found, e.replay_until)
+    join epochs s on s.epoch < e.epoch and s.stream_created = e.stream_created
+    join present p on p.position = s.base + g.position - e.base and p.received_at < e.opened_at
   )
   order by g.position limit ${maxNamed}`;
 
