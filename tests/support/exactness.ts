@@ -18,6 +18,7 @@ export interface Totals {
   readonly duplicates: number;
   readonly conflicts: number;
   readonly dead: number;
+  readonly redriven: number;
 }
 
 /** The counters, after holding them against the rows: every position up to the watermark has exactly one row. */
@@ -27,17 +28,22 @@ export async function auditedTotals(database: TestDatabase): Promise<Totals> {
       select position from event_keys union all select position from refused union all select position from tallies
       union all select position from dead_letters union all select position from replays
     )
-    select (select sum(unique_count)::int from topic_counters) as unique,
-           (select sum(duplicate_count)::int from topic_counters) as duplicates,
-           (select sum(conflict_count)::int from topic_counters) as conflicts,
-           (select sum(dead_letter_count)::int from topic_counters) as dead,
-           (select sum(unique_count)::int from minute_counters) as minute_unique,
-           (select sum(duplicate_count)::int from minute_counters) as minute_duplicates,
+    select (select coalesce(sum(unique_count), 0)::int from topic_counters) as unique,
+           (select coalesce(sum(duplicate_count), 0)::int from topic_counters) as duplicates,
+           (select coalesce(sum(conflict_count), 0)::int from topic_counters) as conflicts,
+           (select coalesce(sum(dead_letter_count), 0)::int from topic_counters) as dead,
+           (select coalesce(sum(redriven_count), 0)::int from topic_counters) as redriven,
+           (select coalesce(sum(unique_count), 0)::int from minute_counters) as minute_unique,
+           (select coalesce(sum(duplicate_count), 0)::int from minute_counters) as minute_duplicates,
+           (select coalesce(sum(conflict_count), 0)::int from minute_counters) as minute_conflicts,
+           (select coalesce(sum(dead_letter_count), 0)::int from minute_counters) as minute_dead,
+           (select coalesce(sum(redriven_count), 0)::int from minute_counters) as minute_redriven,
            (select count(*)::int from event_keys) as keys,
            (select count(*)::int from events) as events,
            (select count(*)::int from refused) + (select coalesce(sum(copies), 0)::int from tallies) as repeat_rows,
            (select count(*)::int from refused where conflict) as conflict_rows,
            (select count(*)::int from dead_letters) as dead_rows,
+           (select count(*)::int from dead_letters where state = 'redriven') as redriven_rows,
            (select count(*)::int from found) as positions,
            (select count(distinct position)::int from found) as distinct_positions,
            (select count(*)::int from events e join event_keys k using (topic, event_id, position)) as matching`);
@@ -51,7 +57,11 @@ export async function auditedTotals(database: TestDatabase): Promise<Totals> {
     repeat_rows: row.duplicates,
     minute_duplicates: row.duplicates,
     conflict_rows: row.conflicts,
+    minute_conflicts: row.conflicts,
     dead_rows: row.dead,
+    minute_dead: row.dead,
+    redriven_rows: row.redriven,
+    minute_redriven: row.redriven,
     distinct_positions: row.positions,
   });
   return row as unknown as Totals;
