@@ -36,23 +36,45 @@ export function scanNumber(scan: Scan): boolean {
   scan.at = end;
   // A short number without an exponent always fits.
   if (!scan.strict || (end === mantissaEnd && end - first < maxDigitsAfterPoint)) return true;
-  if (fitsNumeric(text, first, wholeEnd, mantissaEnd, end)) return true;
-  return fail(scan, 'is a number that cannot be stored');
+  const written = writtenLength(text, first, wholeEnd, mantissaEnd, end);
+  if (written === undefined) return fail(scan, 'is a number that cannot be stored');
+  scan.growthLeft -= Math.max(0, written - (end - first));
+  return scan.growthLeft >= 0 || fail(scan, growsTooLong);
+}
+
+export const growsTooLong = 'makes the payload too long once its numbers are written out';
+
+/** How many characters a number takes more once Postgres has written it out: 1e3 becomes 1000. Without a sign. */
+export function growthOf(number: string): number {
+  const mantissaEnd = number.search(/e|$/i);
+  const point = number.indexOf('.');
+  const wholeEnd = point < 0 ? mantissaEnd : point;
+  const written = writtenLength(number, 0, wholeEnd, mantissaEnd, number.length) ?? Number.POSITIVE_INFINITY;
+  return Math.max(0, written - number.length);
 }
 
 // What Postgres numeric holds (its documentation, "Arbitrary Precision Numbers").
 const maxDigitsBeforePoint = 131_072;
 const maxDigitsAfterPoint = 16_383;
 
-function fitsNumeric(text: string, first: number, wholeEnd: number, mantissaEnd: number, end: number): boolean {
+/** The length of a number without an exponent, as Postgres gives it back; undefined when it cannot hold it. */
+function writtenLength(
+  text: string,
+  first: number,
+  wholeEnd: number,
+  mantissaEnd: number,
+  end: number,
+): number | undefined {
   // Ten digits are beyond any exponent that fits, so the number below stays exact.
   const exponent = end === mantissaEnd ? 0 : Number(text.slice(mantissaEnd + 1, end));
-  if (Math.abs(exponent) > 1_000_000_000) return false;
+  if (Math.abs(exponent) > 1_000_000_000) return undefined;
   const decimals = mantissaEnd === wholeEnd ? 0 : mantissaEnd - wholeEnd - 1;
-  if (decimals - exponent > maxDigitsAfterPoint) return false;
+  const after = Math.max(0, decimals - exponent);
+  if (after > maxDigitsAfterPoint) return undefined;
+  const fraction = after === 0 ? 0 : after + 1;
   let leading = first;
   while (leading < mantissaEnd && (text.charCodeAt(leading) === 0x30 || leading === wholeEnd)) leading++;
-  if (leading === mantissaEnd) return true; // zero
-  const before = leading < wholeEnd ? wholeEnd - leading : wholeEnd + 1 - leading;
-  return before + exponent <= maxDigitsBeforePoint;
+  if (leading === mantissaEnd) return 1 + fraction; // zero
+  const before = (leading < wholeEnd ? wholeEnd - leading : wholeEnd + 1 - leading) + exponent;
+  return before > maxDigitsBeforePoint ? undefined : Math.max(1, before) + fraction;
 }

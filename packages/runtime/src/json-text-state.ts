@@ -13,12 +13,20 @@ export interface Scan {
   /** Start and end of each key of the objects that are open. */
   readonly keys: number[];
   keyTop: number;
+  /** How many more characters numbers may take once they are written out, than they take as they stand. */
+  growthLeft: number;
 }
 
-export function newScan(text: string, strict: boolean, maxDepth: number): Scan {
+export function newScan(
+  text: string,
+  strict: boolean,
+  maxDepth: number,
+  growthLeft: number = Number.POSITIVE_INFINITY,
+): Scan {
   // Values nest on the stack, so there is a bound whatever was asked for.
   const depth = Math.min(maxDepth, 1000);
-  return { text, strict, maxDepth: depth, at: 0, message: '', path: [], escaped: false, keys: [], keyTop: 0 };
+  const nowhere = { at: 0, message: '', path: [], escaped: false, keys: [], keyTop: 0 };
+  return { text, strict, maxDepth: depth, growthLeft, ...nowhere };
 }
 
 export function fail(scan: Scan, message: string): false {

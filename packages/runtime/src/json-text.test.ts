@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { findPayloadFault } from './json-text.js';
+import { growthOf } from './json-text-number.js';
 
 const depth = 64;
 const fault = (text: string, maxDepth = depth) => findPayloadFault(text, maxDepth);
@@ -100,9 +101,34 @@ describe('nesting', () => {
   });
 });
 
+describe('numbers that are written out when they are read again', () => {
+  const grown = (number: string, maxGrowth: number) => findPayloadFault(`{"a":[${number}]}`, depth, maxGrowth);
+  it.each([
+    ['1e131071', 131_064],
+    ['-1e131071', 131_064],
+    ['1e-16383', 16_385 - 8],
+    ['1.5e3', 0],
+    ['1e5', 3],
+    ['12.5e4', 0],
+    ['0.00001e131076', 131_072 - 14],
+    ['0e-16383', 16_385 - 8],
+    ['0e999999', 0],
+    ['123', 0],
+  ])('%s takes %i characters more', (number, growth) => {
+    expect(grown(number, growth)).toBeUndefined();
+    if (growth > 0)
+      expect(grown(number, growth - 1)).toMatchObject({ path: 'a[0]', message: expect.stringMatching('written out') });
+    expect(growthOf(number.replace(/^-/, ''))).toBe(growth);
+  });
+  it('are counted together', () => {
+    expect(findPayloadFault('{"a":1e9,"b":[1e9]}', depth, 14)).toBeUndefined();
+    expect(findPayloadFault('{"a":1e9,"b":[1e9]}', depth, 13)?.path).toBe('b[0]');
+  });
+});
+
 it('keeps the path of a fault short, whatever the keys are', () => {
   const key = 'k'.repeat(10_000);
-  expect(fault(`{"${key}":${`{"${key}":`.repeat(60)}x`)?.path.length).toBeLessThan(600);
+  expect(fault(`{"${key}":${`{"${key}":`.repeat(60)}x`)?.path.length).toBeLessThan(300);
 });
 
 it('agrees with JSON.parse on what is JSON', () => {

@@ -10,10 +10,11 @@ export interface PayloadFault {
 /**
  * Why this text cannot be kept as a payload, or undefined when it can: it is one JSON object (RFC 8259, to the letter),
  * and jsonb gives back what it says. Ours, since JSON.parse lets duplicate keys, NUL, lone surrogates and rounded
- * numbers through, and Postgres would refuse them only once they stand in a batch with others.
+ * numbers through, and Postgres would refuse them only once they stand in a batch with others. Numbers come back written
+ * out, where six characters may be a hundred thousand: what they take more than here is bounded as well.
  */
-export function findPayloadFault(text: string, maxDepth: number): PayloadFault | undefined {
-  const scan = newScan(text, true, maxDepth);
+export function findPayloadFault(text: string, maxDepth: number, maxGrowth?: number): PayloadFault | undefined {
+  const scan = newScan(text, true, maxDepth, maxGrowth);
   const first = skipSpace(scan);
   if (!scanValue(scan, 0)) return { path: pathText(scan.path.reverse()), message: scan.message };
   if (!atEnd(scan)) return { path: '', message: trailing(scan) };
@@ -29,7 +30,8 @@ export function trailing(scan: Scan): string {
 }
 
 const longestKey = 64;
-const longestPath = 512;
+// A path is in the headers of an answer, twice, and some gRPC clients take no more than 8 KiB of these.
+const longestPath = 256;
 
 /** `items[2].price`; a key that is no plain word stands in quotes, and a path stays short whatever the keys are. */
 export function pathText(path: readonly (string | number)[]): string {

@@ -84,6 +84,8 @@ const cases: [what: string, change: Partial<Door>, field: string][] = [
   ['NUL in a key', asJson('{"a\\u0000":1}'), 'payload'],
   ['a lone surrogate', asJson('{"a":["\\ud800"]}'), 'payload.a[0]'],
   ['a number that Postgres cannot hold', asJson('{"a":{"b":1e200000}}'), 'payload.a.b'],
+  ['numbers that are long once they are written out', asJson('{"a":[1e2000,1e3000]}'), 'payload.a[1]'],
+  ['such numbers in a Struct', asStruct({ a: Array(20).fill(1e300) }), 'payload.a[13]'],
   ['a __proto__ key', asJson('{"a":{"__proto__":{}}}'), 'payload.a.__proto__'],
   ['too deep nesting', asJson(JSON.stringify(nested(9))), `payload${'.a'.repeat(8)}`],
   ['broken UTF-8 in payload_json', { payloadJson: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) }, 'payload'],
@@ -102,6 +104,25 @@ test.each(cases)('%s is refused by index and field, and nothing is published', a
   expect(error.fields).toMatchObject([{ index: 1, field }]);
   expect(error.message).toContain(`events[1].${field}`);
   expect(await gateway.messages()).toEqual([]);
+});
+
+test('the headers of a refusal stay small enough for every client, whatever is wrong', async () => {
+  const key = 'é\n'.repeat(900);
+  const events = Array.from({ length: 5 }, () => ({
+    ...good,
+    ...asStruct({ [key]: { [key]: { [key]: Number.NaN } } }),
+  }));
+  const { cause, fields } = await refusal(request(events));
+  const { metadata, details } = cause as ServiceError;
+  const [encoded] = metadata.get('grpc-status-details-bin');
+  // grpc-java takes 8 KiB.
+  expect(encodeURI(details).length + (Buffer.from(encoded ?? '').length * 4) / 3).toBeLessThan(7_500);
+  expect(fields[0]).toMatchObject({ index: 0, field: expect.stringMatching(/^payload\[/) });
+});
+
+test('of a name that is too long an answer holds the beginning', async () => {
+  const { results } = await send(request([{ ...good, topic: text('x'.repeat(50_000)) }], { allowPartial: true }));
+  expect(results).toMatchObject([{ outcome: Outcome.OUTCOME_REJECTED, topic: 'x'.repeat(1020) }]);
 });
 
 test('a request without events, with too many, or with an unknown wait_for is refused as a whole', async () => {

@@ -13,12 +13,16 @@ import type { Gateway } from '../gateway.js';
 import { publishToBroker } from '../publish-to-broker.js';
 import { publishToStore } from '../publish-to-store.js';
 import { brokerAway, overloaded } from '../refusals.js';
+import { maxTextCharacters } from '../validate/text-field.js';
 import type { Fault, ValidEvent } from '../validate/validate-event.js';
 import { isFault, validateRequest } from '../validate/validate-request.js';
 import type { Verdict } from '../verdict.js';
 
 // What a message holds beside the event: tags, timestamp, reply subject, header.
 const envelopeBytes = 512;
+
+// Of a name that is too long its beginning is enough: an answer must not be larger than a client takes.
+const maxNameBytes = maxTextCharacters * 4;
 
 /** A request as it came, with the number of its bytes. */
 export interface ArrivedRequest extends DoorRequest {
@@ -81,8 +85,8 @@ function respond(
   const results = events.map((event, index): PublishResult => {
     const given = request.events[index];
     const result = {
-      topic: Buffer.from(given?.topic ?? []).toString(),
-      eventId: Buffer.from(given?.eventId ?? []).toString(),
+      topic: nameOf(given?.topic),
+      eventId: nameOf(given?.eventId),
       position: 0n,
       firstSeenAt: undefined,
       error: undefined,
@@ -110,6 +114,8 @@ function respond(
     results,
   };
 }
+
+const nameOf = (bytes: Uint8Array = new Uint8Array()) => Buffer.from(bytes.subarray(0, maxNameBytes)).toString();
 
 function describe({ outcome, position = 0n, firstSeenAtUs = 0n, reason = '' }: Verdict) {
   const seen = outcome === Outcome.OUTCOME_DUPLICATE || outcome === Outcome.OUTCOME_CONFLICT;

@@ -69,3 +69,16 @@ test('nesting is bounded', () => {
   expect(faultOf(encode(nested(11)), 10).message).toContain('nested');
   expect(faultOf(encode({ a: [[[[]]]] }), 4).path).toBe('a[0][0][0]');
 });
+
+test('what numbers take more once they are written out is bounded', () => {
+  const growth = '1000000000000000000000'.length - '1e+21'.length;
+  const two = encode({ a: 1e21, b: [-1e21] });
+  expect(structToJson(two, 64, 2 * growth)).toBe('{"a":1e+21,"b":[-1e+21]}');
+  expect(() => structToJson(two, 64, 2 * growth - 1)).toThrow('once its numbers are written out');
+});
+
+test('the path of a fault stays short, whatever the keys are', () => {
+  const key = 'k'.repeat(100_000);
+  expect(faultOf(encode({ [key]: { [key]: { [key]: Number.NaN } } })).path.length).toBeLessThan(300);
+  expect(faultOf(encode({ 'a b': [{ c: Number.NaN }] })).path).toBe('["a b"][0].c');
+});

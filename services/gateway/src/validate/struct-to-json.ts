@@ -1,14 +1,29 @@
 import { isUtf8 } from 'node:buffer';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { pathText } from '@eventsieve/runtime/json-text';
+import { growsTooLong, growthOf } from '@eventsieve/runtime/json-text-number';
 
 /** What is wrong inside a payload, and where: `items[2].price`; an empty path is the payload itself. */
 export class PayloadFault extends Error {
-  constructor(
-    readonly path: string,
-    message: string,
-  ) {
+  readonly path: string;
+
+  constructor(place: Place | undefined, message: string) {
     super(message);
+    const steps: (string | number)[] = [];
+    for (let at = place; at !== undefined; at = at.around) steps.push(at.step);
+    this.path = pathText(steps.reverse());
   }
+}
+
+/** Where a value is; made into text only for a fault. */
+interface Place {
+  readonly around: Place | undefined;
+  readonly step: string | number;
+}
+
+interface Writing {
+  /** How much longer numbers may still make the text once they are written out. */
+  growthLeft: number;
 }
 
 // Field numbers of google/protobuf/struct.proto.
@@ -22,12 +37,16 @@ const value = { null: 1, number: 2, string: 3, bool: 4, struct: 5, list: 6 } as 
  * A google.protobuf.Struct, still encoded, as JSON text. Going by objects would be slower, would drop a "__proto__" key
  * in silence, would repair broken UTF-8 in silence, and would turn NaN into null.
  */
-export function structToJson(bytes: Uint8Array, maxDepth: number): string {
-  return structText(bytes, '', maxDepth);
+export function structToJson(
+  bytes: Uint8Array,
+  maxDepth: number,
+  maxGrowth: number = Number.POSITIVE_INFINITY,
+): string {
+  return structText(bytes, undefined, maxDepth, { growthLeft: maxGrowth });
 }
 
-function structText(bytes: Uint8Array, path: string, depthLeft: number): string {
-  if (depthLeft === 0) throw new PayloadFault(path, 'is nested too deeply');
+function structText(bytes: Uint8Array, place: Place | undefined, depthLeft: number, writing: Writing): string {
+  if (depthLeft === 0) throw new PayloadFault(place, 'is nested too deeply');
   const reader = new BinaryReader(bytes);
   const members: [key: string, text: string][] = [];
   let sorted = true;
@@ -37,11 +56,11 @@ function structText(bytes: Uint8Array, path: string, depthLeft: number): string 
       reader.skip(type, field);
       continue;
     }
-    const [key, encoded] = readEntry(reader.bytes(), path);
-    const at = below(path, key);
+    const [key, encoded] = readEntry(reader.bytes(), place);
+    const at = { around: place, step: key };
     const previous = members.at(-1);
     if (previous !== undefined && previous[0] > key) sorted = false;
-    members.push([key, valueText(encoded, at, depthLeft - 1)]);
+    members.push([key, valueText(encoded, at, depthLeft - 1, writing)]);
   }
   // A map has no order on the wire, and some clients shuffle it at each sending: sorted, a repeat is the same text, and
   // the broker's window recognises it.
@@ -51,9 +70,7 @@ function structText(bytes: Uint8Array, path: string, depthLeft: number): string 
   return `${text}}`;
 }
 
-const below = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
-
-function readEntry(bytes: Uint8Array, path: string): [key: string, encoded: Uint8Array] {
+function readEntry(bytes: Uint8Array, place: Place | undefined): [key: string, encoded: Uint8Array] {
   const reader = new BinaryReader(bytes);
   let key: Uint8Array = new Uint8Array(0);
   let encoded: Uint8Array = new Uint8Array(0);
@@ -63,24 +80,24 @@ function readEntry(bytes: Uint8Array, path: string): [key: string, encoded: Uint
     else if (type === WireType.LengthDelimited && field === entryValue) encoded = reader.bytes();
     else reader.skip(type, field);
   }
-  const name = textOf(key, path, 'has a key that');
-  if (name === '__proto__') throw new PayloadFault(below(path, name), 'must not be a key');
+  const name = textOf(key, place, 'has a key that');
+  if (name === '__proto__') throw new PayloadFault({ around: place, step: name }, 'must not be a key');
   return [name, encoded];
 }
 
-function valueText(bytes: Uint8Array, path: string, depthLeft: number): string {
+function valueText(bytes: Uint8Array, place: Place, depthLeft: number, writing: Writing): string {
   const reader = new BinaryReader(bytes);
   let text = 'null';
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
-    if (field === value.number && type === WireType.Bit64) text = numberText(reader.double(), path);
+    if (field === value.number && type === WireType.Bit64) text = numberText(reader.double(), place, writing);
     else if (field === value.string && type === WireType.LengthDelimited) {
-      text = JSON.stringify(textOf(reader.bytes(), path, 'is a string that'));
+      text = JSON.stringify(textOf(reader.bytes(), place, 'is a string that'));
     } else if (field === value.bool && type === WireType.Varint) text = reader.bool() ? 'true' : 'false';
     else if (field === value.struct && type === WireType.LengthDelimited)
-      text = structText(reader.bytes(), path, depthLeft);
+      text = structText(reader.bytes(), place, depthLeft, writing);
     else if (field === value.list && type === WireType.LengthDelimited)
-      text = listText(reader.bytes(), path, depthLeft);
+      text = listText(reader.bytes(), place, depthLeft, writing);
     else {
       reader.skip(type, field);
       if (field === value.null) text = 'null';
@@ -89,8 +106,8 @@ function valueText(bytes: Uint8Array, path: string, depthLeft: number): string {
   return text;
 }
 
-function listText(bytes: Uint8Array, path: string, depthLeft: number): string {
-  if (depthLeft === 0) throw new PayloadFault(path, 'is nested too deeply');
+function listText(bytes: Uint8Array, place: Place, depthLeft: number, writing: Writing): string {
+  if (depthLeft === 0) throw new PayloadFault(place, 'is nested too deeply');
   const reader = new BinaryReader(bytes);
   let text = '[';
   for (let index = 0; reader.pos < reader.len; ) {
@@ -99,19 +116,25 @@ function listText(bytes: Uint8Array, path: string, depthLeft: number): string {
       reader.skip(type, field);
       continue;
     }
-    text += `${index === 0 ? '' : ','}${valueText(reader.bytes(), `${path}[${index}]`, depthLeft - 1)}`;
+    const at = { around: place, step: index };
+    text += `${index === 0 ? '' : ','}${valueText(reader.bytes(), at, depthLeft - 1, writing)}`;
     index++;
   }
   return `${text}]`;
 }
 
-function numberText(number: number, path: string): string {
-  if (!Number.isFinite(number)) throw new PayloadFault(path, `is ${number}, which JSON cannot hold`);
-  return JSON.stringify(number);
+function numberText(number: number, place: Place, writing: Writing): string {
+  if (!Number.isFinite(number)) throw new PayloadFault(place, `is ${number}, which JSON cannot hold`);
+  const text = JSON.stringify(number);
+  if (text.includes('e')) {
+    writing.growthLeft -= growthOf(number < 0 ? text.slice(1) : text);
+    if (writing.growthLeft < 0) throw new PayloadFault(place, growsTooLong);
+  }
+  return text;
 }
 
-function textOf(bytes: Uint8Array, path: string, what: string): string {
-  if (!isUtf8(bytes)) throw new PayloadFault(path, `${what} is not valid UTF-8`);
-  if (bytes.includes(0)) throw new PayloadFault(path, `${what} contains NUL`);
+function textOf(bytes: Uint8Array, place: Place | undefined, what: string): string {
+  if (!isUtf8(bytes)) throw new PayloadFault(place, `${what} is not valid UTF-8`);
+  if (bytes.includes(0)) throw new PayloadFault(place, `${what} contains NUL`);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }

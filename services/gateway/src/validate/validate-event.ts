@@ -56,7 +56,7 @@ function payloadText({ payload, payloadJson }: DoorEvent, limits: EventLimits): 
   if (payloadJson !== undefined) return checkedJson(payloadJson, limits);
   if (payload === undefined || payload.length === 0) return emptyObject;
   try {
-    return Buffer.from(structToJson(payload, limits.maxPayloadDepth));
+    return Buffer.from(structToJson(payload, limits.maxPayloadDepth, limits.maxEventBytes));
   } catch (error) {
     if (error instanceof PayloadFault) return { field: below('payload', error.path), message: error.message };
     return { field: 'payload', message: 'is not an encoded google.protobuf.Struct' };
@@ -72,7 +72,7 @@ function checkedJson(bytes: Uint8Array, limits: EventLimits): Uint8Array | Fault
   }
   if (!isUtf8(bytes)) return { field: 'payload', message: 'is not valid UTF-8' };
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
-  const fault = findPayloadFault(text, limits.maxPayloadDepth);
+  const fault = findPayloadFault(text, limits.maxPayloadDepth, limits.maxEventBytes - bytes.length);
   return fault ? { field: below('payload', fault.path), message: fault.message } : bytes;
 }
 

@@ -10,8 +10,12 @@ export interface ValidRequest {
   readonly events: readonly (ValidEvent | Fault)[];
 }
 
-/** An answer that names every bad event of a thousand would be larger than the request. */
+/**
+ * An answer that names every bad event of a thousand would be larger than the request; and it goes as headers, of which
+ * some gRPC clients take no more than 8 KiB.
+ */
 const maxFaultsNamed = 20;
+const maxFaultBytes = 1500;
 
 export function isFault(event: ValidEvent | Fault): event is Fault {
   return 'field' in event;
@@ -30,9 +34,13 @@ export function validateRequest(request: DoorRequest, limits: EventLimits): Vali
   }
 
   const faults: FieldError[] = [];
+  let faultBytes = 0;
   const events = given.map((event, index) => {
     const result = validateEvent(event, limits);
-    if (isFault(result) && !allowPartial && faults.length < maxFaultsNamed) faults.push({ index, ...result });
+    if (isFault(result) && !allowPartial && faults.length < maxFaultsNamed) {
+      faultBytes += Buffer.byteLength(result.field) + Buffer.byteLength(result.message);
+      if (faults.length === 0 || faultBytes <= maxFaultBytes) faults.push({ index, ...result });
+    }
     return result;
   });
   if (faults.length > 0) throw invalid(faults);
