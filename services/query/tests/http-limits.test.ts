@@ -82,6 +82,25 @@ test('a client that asks first is told to go on, or of the limit', async () => {
   expect(large.answer).toMatch(/^HTTP\/1\.1 413 /);
 });
 
+test('a request without the host that HTTP/1.1 wants is refused as every other is', async () => {
+  const { answer } = await exchange(['GET /publish HTTP/1.1\r\n\r\n'], /\}\}$/);
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect(answer).toContain('"fields":[{"field":"host"');
+  expect((await exchange(['GET /nowhere HTTP/1.0\r\n\r\n'], /\}\}$/)).answer).toMatch(/^HTTP\/1\.1 404 /);
+});
+
+test('an expectation that nobody knows is passed over', async () => {
+  const { answer } = await exchange([head('content-length: 2', 'expect: miracles'), '{}'], /\}$/);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer).toContain('{"bytes":2}');
+});
+
+test('a URL that cannot be decoded is refused by name', async () => {
+  const { answer } = await exchange(['GET /publish%zz HTTP/1.1\r\nhost: x\r\n\r\n'], /\}\}$/);
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect(answer).toContain('"fields":[{"field":"url"');
+});
+
 test('a gzip bomb is refused without holding what it inflates to', async () => {
   const inner = gzipSync(Buffer.alloc(64 * 1024 ** 2));
   expect(inner.length).toBeLessThan(maxRequestBytes);

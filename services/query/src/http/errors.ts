@@ -51,5 +51,11 @@ function ofFramework(error: unknown): EventsieveError | undefined {
   const { statusCode, code, message } = error as { statusCode?: unknown; code?: unknown; message?: string };
   if (typeof statusCode !== 'number' || typeof code !== 'string' || !code.startsWith('FST_')) return undefined;
   const known = codeOfStatus[statusCode];
-  return known && new EventsieveError(known, message ?? known, { cause: error });
+  if (known === undefined) return undefined;
+  const what = message ?? known;
+  const field = code.startsWith('FST_ERR_CTP_') ? 'body' : 'url';
+  return new EventsieveError(known, what, {
+    cause: error,
+    ...(known === 'INVALID_ARGUMENT' ? { fields: [{ field, message: what }] } : {}),
+  });
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, EventsieveError } from '@eventsieve/contract/errors';
+import { type ErrorCode, EventsieveError, invalid } from '@eventsieve/contract/errors';
 import type { Logger } from '@eventsieve/runtime/logger';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { allowOrigins } from './cors.js';
@@ -75,6 +75,8 @@ function declineEarly(app: FastifyInstance, maxBytes: number): void {
     if (!(Number(request.headers['content-length']) > maxBytes)) response.writeContinue();
     app.server.emit('request', request, response);
   });
+  // Node would refuse any other expectation with an empty body; nobody has to meet it.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
 }
 
 export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'drainMs'>) {
@@ -91,6 +93,8 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     routerOptions: { maxParamLength: 4096 },
     requestTimeout: requestTimeoutMs,
     http: {
+      // Refused below: Node's own refusal is empty.
+      requireHostHeader: false,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       // Node looks for slow clients only so often; its default would let each of them stay half a minute longer.
       connectionsCheckingInterval: Math.min(headersTimeoutMs, 1_000),
@@ -115,6 +119,10 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
   takeJsonBodies(app, maxRequestBytes);
   app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
   app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
+  app.addHook('onRequest', async ({ raw }) => {
+    if (raw.headers.host !== undefined || raw.httpVersion !== '1.1') return;
+    throw invalid([{ field: 'host', message: 'is missing: HTTP/1.1 wants this header' }]);
+  });
   // Before a body is read: a path that does not exist must not complain of the body's type.
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw new EventsieveError('NOT_FOUND', 'there is nothing here');
