@@ -1,0 +1,120 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import { PublishRequest, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
+import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
+import type { EventLimits } from '@eventsieve/gateway/config';
+import type { ValidEvent } from '@eventsieve/gateway/validate/validate-event';
+import { isFault, type ValidRequest, validateRequest } from '@eventsieve/gateway/validate/validate-request';
+import { bodyText } from '@eventsieve/query/http/read-body';
+import { isBad } from '@eventsieve/query/http/read-event';
+import { readEvents } from '@eventsieve/query/http/read-events';
+import { type Accepted, shown } from './accepted.js';
+import { sameJson } from './exact-json.js';
+
+export const limits: EventLimits = { maxEventsPerRequest: 1000, maxEventBytes: 512 * 1024, maxPayloadDepth: 64 };
+
+/** What a door says to one input. */
+export type Judged =
+  | { readonly kind: 'taken'; readonly accepted: readonly Accepted[]; readonly refused: number }
+  | { readonly kind: 'refused'; readonly code: string; readonly fields: number }
+  | { readonly kind: 'undecodable' };
+
+/** The smallest bound on an answer's headers among gRPC clients (grpc-java's); with some room for the other headers. */
+const maxTrailerBytes = 7_500;
+const maxNameCharacters = 700;
+
+function wrong(what: string, input: Uint8Array | string): never {
+  throw new Error(`${what}: ${shown(input)}`);
+}
+
+/** A refusal has to name what is at fault, and the answer to be one that a client takes. */
+function checkRefusal(error: unknown, input: Uint8Array): Judged {
+  if (!(error instanceof EventsieveError)) throw error;
+  if (error.code !== 'INVALID_ARGUMENT' && error.code !== 'PAYLOAD_TOO_LARGE') wrong(`refused as ${error.code}`, input);
+  if (error.fields.length === 0) wrong(`refused without a field (${error.message})`, input);
+  for (const { index, field } of error.fields) {
+    if (field === '' && index === undefined) wrong(`refused with an empty field (${error.message})`, input);
+    if (field.length > maxNameCharacters) wrong(`a field's name has ${field.length} characters`, input);
+  }
+  const { details = '', metadata } = toGrpcStatus(error);
+  const encoded = metadata?.get('grpc-status-details-bin')[0] ?? '';
+  const trailer = encodeURI(Buffer.from(details).toString()).length + Math.ceil((encoded.length * 4) / 3);
+  if (trailer > maxTrailerBytes) wrong(`the refusal takes ${trailer} bytes of headers`, input);
+  return { kind: 'refused', code: error.code, fields: error.fields.length };
+}
+
+/** The gRPC door, as far as it is a function. */
+export function judgeRequest(bytes: Uint8Array): Judged {
+  let request: DoorRequest;
+  try {
+    request = DoorRequest.decode(bytes);
+  } catch {
+    return { kind: 'undecodable' };
+  }
+  let valid: ValidRequest;
+  try {
+    valid = validateRequest(request, limits);
+  } catch (error) {
+    return checkRefusal(error, bytes);
+  }
+  const accepted: Accepted[] = [];
+  for (const [index, event] of valid.events.entries()) {
+    if (isFault(event)) {
+      checkFault(event.field, bytes);
+      continue;
+    }
+    const given = request.events[index]?.payloadJson;
+    const sent = Buffer.from(given ?? event.payload).toString();
+    accepted.push({ event, sent, from: shown(bytes) });
+  }
+  return { kind: 'taken', accepted, refused: valid.events.length - accepted.length };
+}
+
+function checkFault(field: string, input: Uint8Array): void {
+  if (field === '' || field.length > maxNameCharacters) wrong(`a field's name has ${field.length} characters`, input);
+}
+
+/** The HTTP door and the gateway behind it, as far as they are functions. */
+export function judgeBody(body: Uint8Array, allowPartial: boolean): Judged {
+  let events: ReturnType<typeof readEvents>['events'];
+  try {
+    events = readEvents(bodyText(Buffer.from(body)), limits.maxEventsPerRequest).events;
+  } catch (error) {
+    return checkRefusal(error, body);
+  }
+  const good = events.flatMap((event) => (isBad(event) ? [] : [event]));
+  for (const event of events) {
+    if (!isBad(event)) continue;
+    if (event.faults.length === 0) wrong('an event is bad without a fault', body);
+    for (const { field } of event.faults) if (field.length > maxNameCharacters) wrong('a name is too long', body);
+  }
+  if (good.length === 0 && events.length > 0) return { kind: 'refused', code: 'INVALID_ARGUMENT', fields: 1 };
+  if (good.length < events.length && !allowPartial) return { kind: 'refused', code: 'INVALID_ARGUMENT', fields: 1 };
+  const waitFor = WaitFor.WAIT_FOR_STORED;
+  const judged = judgeRequest(PublishRequest.encode({ events: good, waitFor, allowPartial }).finish());
+  if (judged.kind === 'undecodable') wrong('the gateway cannot read what the bridge sends', body);
+  if (judged.kind !== 'taken') return judged;
+  const refused = judged.refused + events.length - good.length;
+  return { kind: 'taken', accepted: judged.accepted.map((each) => ({ ...each, from: shown(body) })), refused };
+}
+
+const refusable =
+  /duplicate key|key that cannot be taken|NUL|lone surrogate|cannot be stored|nested deeper|written out/;
+
+/** Nothing is refused without need: what JSON.parse takes for an object has one of the faults that it does not see. */
+export function checkNeedful(text: string, message: string): void {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return;
+  }
+  if (Buffer.byteLength(text) > limits.maxEventBytes) return;
+  const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  if (isObject && !refusable.test(message)) wrong(`refused without need (${message})`, text);
+}
+
+export function checkStruct(event: ValidEvent, expected: string, bytes: Uint8Array): void {
+  const text = Buffer.from(event.payload).toString();
+  if (!sameJson(text, expected)) wrong(`became ${text.slice(0, 300)}, not ${expected.slice(0, 300)}`, bytes);
+}
