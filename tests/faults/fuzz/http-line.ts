@@ -12,11 +12,11 @@ export interface Exchange {
   readonly rest: string;
 }
 
-/** Sends these pieces, and reads what comes until the server closes, or is quiet for so long. */
+/** Sends these pieces, and reads what comes until the server closes, is quiet for so long, or it is enough. */
 export function exchange(
   address: string,
   pieces: readonly (string | Uint8Array)[],
-  { quietMs = 250, gapMs = 0 } = {},
+  { quietMs = 250, gapMs = 0, enough = Number.POSITIVE_INFINITY } = {},
 ): Promise<Exchange> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve) => {
@@ -42,6 +42,7 @@ export function exchange(
     });
     socket.on('data', (bytes: Buffer) => {
       chunks.push(bytes);
+      if (Number.isFinite(enough) && readAnswers(Buffer.concat(chunks)).answers.length >= enough) return end(false);
       wait();
     });
     socket.on('error', () => undefined);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { PublishRequest, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
@@ -65,6 +66,7 @@ export function judgeRequest(bytes: Uint8Array): Judged {
     }
     const given = request.events[index]?.payloadJson;
     const sent = Buffer.from(given ?? event.payload).toString();
+    checkDepth(sent);
     accepted.push({ event, sent, from: shown(bytes) });
   }
   return { kind: 'taken', accepted, refused: valid.events.length - accepted.length };
@@ -94,8 +96,39 @@ export function judgeBody(body: Uint8Array, allowPartial: boolean): Judged {
   const judged = judgeRequest(PublishRequest.encode({ events: good, waitFor, allowPartial }).finish());
   if (judged.kind === 'undecodable') wrong('the gateway cannot read what the bridge sends', body);
   if (judged.kind !== 'taken') return judged;
+  if (good.length > 0) checkBody(body, events);
   const refused = judged.refused + events.length - good.length;
   return { kind: 'taken', accepted: judged.accepted.map((each) => ({ ...each, from: shown(body) })), refused };
+}
+
+/** What was taken is JSON, by another reader, and every name in it is what that reader says. */
+function checkBody(body: Uint8Array, events: ReturnType<typeof readEvents>['events']): void {
+  if (!isUtf8(body)) wrong('was taken, and is not UTF-8', body);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(body).toString());
+  } catch {
+    wrong('was taken, and is not JSON', body);
+  }
+  const list = Array.isArray(parsed) ? parsed : ((parsed as { events?: unknown[] }).events ?? [parsed]);
+  events.forEach((event, index) => {
+    const given = list[index] as Record<string, unknown>;
+    if (isBad(event)) return;
+    if (event.topic !== given.topic || event.eventId !== given.event_id || event.source !== given.source)
+      wrong(`event ${index} was taken with other names`, body);
+    for (const name of [event.topic, event.eventId, event.source])
+      if (Buffer.from(name).toString() !== name) wrong(`event ${index} has a name that UTF-8 cannot hold`, body);
+  });
+}
+
+/** Containers in containers, counted by another hand. */
+export function checkDepth(text: string): void {
+  let depth = 0;
+  for (const [each] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
+    if (each === '{' || each === '[') depth++;
+    else if (each === '}' || each === ']') depth--;
+    if (depth > limits.maxPayloadDepth) wrong('was taken, though it is nested too deeply', text);
+  }
 }
 
 const refusable =

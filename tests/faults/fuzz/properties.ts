@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { type Accepted, shown } from './accepted.js';
 import { bodyBytes } from './body-inputs.js';
 import { payloadText } from './json-inputs.js';
-import { checkNeedful, checkStruct, judgeBody, judgeRequest, limits } from './judge.js';
+import { checkDepth, checkNeedful, checkStruct, judgeBody, judgeRequest, limits } from './judge.js';
 import { requestBytes } from './request-inputs.js';
 import { structInput } from './struct-inputs.js';
 
@@ -49,7 +49,10 @@ export const kinds: readonly Kind[] = [
         // A lone half in the text itself is no more once it is UTF-8.
         const sent = payloadJson.toString();
         const result = judgeEvent({ eventId: Buffer.from(unique()), payloadJson }, tally);
-        if (!isFault(result)) return take([{ event: result, sent, from: shown(sent) }]);
+        if (!isFault(result)) {
+          checkDepth(sent);
+          return take([{ event: result, sent, from: shown(sent) }]);
+        }
         nameOf(result, text);
         checkNeedful(sent, result.message);
       }) as fc.IProperty<[unknown]>,
