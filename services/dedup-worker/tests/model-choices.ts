@@ -19,21 +19,35 @@ export interface Scene {
 
 const refusal = '22023';
 
-/** The call that a plan means in this scene; undefined when it means nothing here. */
-export function plannedCall(plan: CallPlan, scene: Scene): Call | undefined {
+const one = <T>(all: readonly T[], at: number): T | undefined => all[at % all.length];
+
+function viewOf({ broker, store }: Scene) {
+  const { base } = store.epoch;
+  const isSettled = (message: Message) => store.rows.has(base + message.sequence) || store.settledBefore(message);
+  return {
+    messages: [...broker.kept.messages.values()],
+    given: (message: Message): Given => ({
+      message,
+      position: base + message.sequence,
+      atUs: message.receivedAtUs,
+    }),
+    isSettled,
+    // What one worker cannot store, another one cannot either, as long as it has no row.
+    isStorable: (message: Message) => message.content.kind !== 'undecodable' && (!message.poison || isSettled(message)),
+  };
+}
+
+/** The calls that a plan means in this scene; none when it means nothing here. */
+export function plannedCalls(plan: CallPlan, scene: Scene): Call[] {
+  if (plan.what === 'redrive') return redriveCalls(plan, scene);
+  const call = plannedCall(plan, scene);
+  return call ? [call] : [];
+}
+
+function plannedCall(plan: Exclude<CallPlan, { what: 'redrive' }>, scene: Scene): Call | undefined {
   const { broker, store, handedOut, stream } = scene;
   const { epoch, base } = store.epoch;
-  const one = <T>(all: readonly T[], at: number): T | undefined => all[at % all.length];
-  const messages = [...broker.kept.messages.values()];
-  const given = (message: Message): Given => ({
-    message,
-    position: base + message.sequence,
-    atUs: message.receivedAtUs,
-  });
-  const isSettled = (message: Message) => store.rows.has(base + message.sequence) || store.settledBefore(message);
-  // What one worker cannot store, another one cannot either, as long as it has no row.
-  const isStorable = (message: Message) =>
-    message.content.kind !== 'undecodable' && (!message.poison || isSettled(message));
+  const { messages, given, isSettled, isStorable } = viewOf(scene);
 
   switch (plan.what) {
     case 'settle': {
@@ -47,14 +61,6 @@ export function plannedCall(plan: CallPlan, scene: Scene): Call | undefined {
         .sort((a, b) => (plan.backwards ? b.position - a.position : a.position - b.position));
       handedOut.push({ epoch, given: batch });
       return storing(epoch, plan.shard, batch);
-    }
-    case 'redrive': {
-      const redrives = messages.filter(({ redrive }) => redrive);
-      const news = redrives.filter((message) => !isSettled(message));
-      const message = one(plan.at % 2 === 0 && news.length > 0 ? news : redrives, plan.at >> 1);
-      if (message === undefined) return undefined;
-      if (!isStorable(message)) return burying(epoch, plan.shard, given(message), refusal);
-      return redriving(epoch, plan.shard, given(message));
     }
     case 'bury': {
       const poison = messages.filter((message) => message.poison && !isSettled(message));
@@ -73,7 +79,7 @@ export function plannedCall(plan: CallPlan, scene: Scene): Call | undefined {
       if (plan.late % 5 === 0 && epoch > 1) return advancing(1 + (plan.late % (epoch - 1)), base + 1000, base + 2000);
       const { lastSequence } = broker.kept;
       const committed = base + broker.ackedUpTo() - plan.behind;
-      return advancing(epoch, Math.max(committed, 0), Math.max(base + lastSequence - plan.behind, 0));
+      return advancing(epoch, Math.max(committed, 0), Math.max(base + lastSequence - plan.knownBehind, 0));
     }
     case 'open': {
       // A worker that comes late finds the epoch open.
@@ -90,6 +96,22 @@ export function plannedCall(plan: CallPlan, scene: Scene): Call | undefined {
     case 'stranger':
       return strangerCall(plan, scene);
   }
+}
+
+function redriveCalls({ at, beside, shard }: CallPlan & { what: 'redrive' }, scene: Scene): Call[] {
+  const { messages, given, isSettled, isStorable } = viewOf(scene);
+  const { epoch } = scene.store.epoch;
+  const redrives = messages.filter(({ redrive }) => redrive);
+  const news = redrives.filter((message) => !isSettled(message));
+  const message = one(at % 4 !== 0 && news.length > 0 ? news : redrives, at >> 2);
+  if (message === undefined) return [];
+  const others = redrives.filter((other) => other !== message && other.redrive?.letter === message.redrive?.letter);
+  const chosen = { nothing: [message], itself: [message, message], another: [message, one(others, at) ?? message] };
+  return chosen[beside].map((each, i) =>
+    isStorable(each)
+      ? redriving(epoch, (shard + i) % 3, given(each))
+      : burying(epoch, (shard + i) % 3, given(each), refusal),
+  );
 }
 
 /** A message under a sequence that was given out before: the broker has gone back, and the epoch is not yet another. */
@@ -128,8 +150,8 @@ function strangerCall({ at, as, shard }: CallPlan & { what: 'stranger' }, { brok
   const stranger = { message, position, atUs };
   if (kind === 'bury') return burying(epoch, shard, stranger, refusal);
   if (kind === 'redrive' || kind === 'bury again') {
-    const letters = [...store.rows].filter(([, row]) => row.kind === 'dead').map(([letter]) => letter);
-    const letter = letters[as % letters.length];
+    const letters = [...store.rows].filter(([, row]) => row.kind === 'dead' && (row.letter.redriven || as % 2 === 0));
+    const letter = one(letters, as >> 3)?.[0];
     if (letter === undefined) return undefined;
     const sending = [...store.redrives.keys()][0] ?? 0;
     const again = { ...stranger, message: { ...message, redrive: { letter, sending } } };

@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import type { Pool } from 'pg';
 import { deliveryOf } from './model-broker.js';
 import type { ModelStore, Row } from './model-store.js';
 
@@ -67,7 +67,7 @@ const selectLines = {
     union all select ${line("'watermark'", 'position', 'known')} from watermark`,
 } as const;
 
-export async function readLines(observer: Client): Promise<string[]> {
+export async function readLines(observer: Pool): Promise<string[]> {
   const { rows } = await observer.query<[string]>(selectLines);
   return rows.map(([text]) => text).sort();
 }

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
 import { sqlStateOf } from '../src/postgres-errors.js';
 import { asPool, type Call } from './model-calls.js';
 import { linesOf } from './model-lines.js';
@@ -43,7 +43,7 @@ export class Schedule {
 
   constructor(
     private readonly url: string,
-    private readonly observer: Client,
+    private readonly observer: Pool,
   ) {}
 
   private async connect(): Promise<Client> {
@@ -170,7 +170,7 @@ export class Schedule {
   }
 }
 
-export async function connected(url: string): Promise<Client> {
+async function connected(url: string): Promise<Client> {
   const options = '-c jit=off -c synchronous_commit=off -c deadlock_timeout=50ms';
   const client = new Client({ connectionString: url, options });
   // Connections are broken on purpose.

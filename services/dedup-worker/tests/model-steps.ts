@@ -30,7 +30,7 @@ const publication = fc.oneof(
   { weight: 12, arbitrary: fc.record({ what: fc.constant('copy' as const), gapUs, content: copy }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('copy' as const), gapUs, content: tally }) },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       what: fc.constant('poison' as const),
       gapUs,
@@ -39,7 +39,7 @@ const publication = fc.oneof(
   },
   // Often more than one message for one dead letter.
   {
-    weight: 3,
+    weight: 4,
     arbitrary: fc.record({
       what: fc.constant('redrive' as const),
       gapUs,
@@ -56,6 +56,7 @@ const ending = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(...endings.slice(2)) },
 );
 const shard = fc.nat(2);
+const acked = fc.constantFrom(true, true, true, false);
 /** Among the messages without a row, or among all of the stream. */
 const pick = fc.record({ news: fc.boolean(), at: choice });
 
@@ -67,23 +68,33 @@ const call = fc.oneof(
       picks: fc.array(pick, { minLength: 1, maxLength: 6 }),
       backwards: fc.boolean(),
       everything: fc.constantFrom(false, false, true),
-      acked: fc.boolean(),
+      acked,
       shard,
       ending,
     }),
   },
   // A worker that takes for poison what another one has settled.
-  { weight: 2, arbitrary: fc.record({ what: fc.constant('bury' as const), at: choice, shard, ending }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('bury' as const), at: choice, acked, shard, ending }) },
   {
-    weight: 3,
-    arbitrary: fc.record({ what: fc.constant('redrive' as const), at: choice, acked: fc.boolean(), shard, ending }),
+    weight: 5,
+    arbitrary: fc.record({
+      what: fc.constant('redrive' as const),
+      at: choice,
+      // With another message for the same dead letter, or by two workers at once.
+      beside: fc.constantFrom('nothing', 'another', 'itself'),
+      acked,
+      shard,
+      ending,
+    }),
   },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('discard' as const), at: choice, ending }) },
   {
-    weight: 3,
+    weight: 4,
     arbitrary: fc.record({
       what: fc.constant('advance' as const),
+      // The two are read one after the other, and another worker may be ahead.
       behind: fc.constantFrom(0, 0, 0, 1, 3),
+      knownBehind: fc.constantFrom(0, 0, 0, 1, 3),
       late: choice,
       ending,
     }),
@@ -99,7 +110,7 @@ const call = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('late' as const), at: choice, shard, ending }) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({ what: fc.constant('stranger' as const), at: choice, as: choice, shard, ending }),
   },
 );

@@ -54,6 +54,11 @@ export class ModelStore {
     return epoch;
   }
 
+  /** The highest position that anything knows of. */
+  get highest(): number {
+    return Math.max(this.watermark, this.known, ...this.rows.keys());
+  }
+
   private requireEpoch(epoch: number): void {
     if (epoch !== this.epoch.epoch) throw new Refusal('ES001');
   }
@@ -179,7 +184,7 @@ export class ModelStore {
     if (before === undefined) {
       this.epochs = [{ epoch: 1, base: 1 - firstSequence, created, replayUntil: 0 }];
     } else if (before.epoch === expected) {
-      const base = Math.max(this.watermark, this.known, ...this.rows.keys());
+      const base = this.highest;
       const replayUntil = base + Math.max(lastSequence, base - before.base);
       this.epochs = [...this.epochs, { epoch: expected + 1, base, created, replayUntil }];
     }
