@@ -32,5 +32,5 @@ test(`whatever comes over the wire, each door answers by the contract and stays 
   expect(findings).toEqual([]);
   for (const kind of ['Publish', 'POST /publish', 'questions', 'URLs', 'gRPC shapes', 'nonsense', 'HTTP shapes'])
     expect(sent[kind] ?? 0, kind).toBeGreaterThan(10);
-  expect(Math.min(sent.taken ?? 0, sent.refused ?? 0)).toBeGreaterThan(100);
+  expect(Math.min(sent.taken ?? 0, sent.refused ?? 0)).toBeGreaterThan(10);
 }, 600_000);

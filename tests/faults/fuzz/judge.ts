@@ -3,7 +3,6 @@ import { EventsieveError } from '@eventsieve/contract/errors';
 import { PublishRequest, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
-import type { EventLimits } from '@eventsieve/gateway/config';
 import type { ValidEvent } from '@eventsieve/gateway/validate/validate-event';
 import { isFault, type ValidRequest, validateRequest } from '@eventsieve/gateway/validate/validate-request';
 import { bodyText } from '@eventsieve/query/http/read-body';
@@ -11,8 +10,7 @@ import { isBad } from '@eventsieve/query/http/read-event';
 import { readEvents } from '@eventsieve/query/http/read-events';
 import { type Accepted, shown } from './accepted.js';
 import { sameJson } from './exact-json.js';
-
-export const limits: EventLimits = { maxEventsPerRequest: 1000, maxEventBytes: 512 * 1024, maxPayloadDepth: 64 };
+import { limits } from './limits.js';
 
 /** What a door says to one input. */
 export type Judged =

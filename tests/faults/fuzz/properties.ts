@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { type Accepted, shown } from './accepted.js';
 import { bodyBytes } from './body-inputs.js';
 import { payloadText } from './json-inputs.js';
-import { checkDepth, checkNeedful, checkStruct, judgeBody, judgeRequest, limits } from './judge.js';
+import { checkDepth, checkNeedful, checkStruct, judgeBody, judgeRequest } from './judge.js';
+import { limits } from './limits.js';
 import { requestBytes } from './request-inputs.js';
 import { structInput } from './struct-inputs.js';
 

@@ -9,7 +9,7 @@ import { migrateStore } from '@eventsieve/store/migrate';
 import { Client, Pool } from 'pg';
 import type { Accepted } from './accepted.js';
 import { sameJson } from './exact-json.js';
-import { limits } from './judge.js';
+import { limits } from './limits.js';
 
 const names = namesFor();
 /** Postgres writes a space after each comma and colon: that makes the shortest values twice as long. */

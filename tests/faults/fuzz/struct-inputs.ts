@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { limits } from './limits.js';
 import { bytesField, doubleField, nestedGroups, varint, wholeField } from './wire.js';
 
 /** A google.protobuf.Struct or Value, encoded, and the JSON that it means; undefined when it has to be refused. */
@@ -151,7 +152,16 @@ const deep = fc.constantFrom(32, 33, 63, 64, 65, 500, 5_000).map((levels) => ({
   ...(levels > 64 ? { json: undefined } : {}),
 }));
 
+/** A few bytes a number, and three hundred digits once it is written out: beyond so many it is too long to be read. */
+const swelling = fc.constantFrom(1_700, 1_800, 4_000).map((count): Encoded => {
+  const numbers = Buffer.concat(Array.from({ length: count }, () => bytesField(1, doubleField(value.number, 1e300))));
+  const entry = Buffer.concat([bytesField(1, text('n')), bytesField(2, bytesField(value.list, numbers))]);
+  const fits = count * ('1'.padEnd(301, '0').length - '1e+300'.length) <= limits.maxEventBytes;
+  return { bytes: bytesField(1, entry), json: fits ? `{"n":[${Array(count).fill('1e300')}]}` : undefined };
+});
+
 export const structInput: fc.Arbitrary<Encoded> = fc.oneof(
-  { weight: 60, arbitrary: struct },
-  { weight: 1, arbitrary: deep },
+  { weight: 300, arbitrary: struct },
+  { weight: 5, arbitrary: deep },
+  { weight: 1, arbitrary: swelling },
 );
