@@ -15,7 +15,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const controlSeconds = 12;
 
-async function runAll({ seed, minutes, rounds, controls, json }: Options): Promise<number> {
+async function runAll({ seed, minutes, rounds, controls, json, keep }: Options): Promise<number> {
   const { stopping } = onStopSignals(say);
   const guard = startGuard();
   const reports: RoundReport[] = [];
@@ -29,7 +29,7 @@ async function runAll({ seed, minutes, rounds, controls, json }: Options): Promi
       say(`     ${round.name}: ${round.about}`);
       // A part of each round's time goes into building, healing and looking.
       const seconds = Math.max(5, (minutes * 60 * (round.weight ?? 1)) / weights - 12);
-      const context = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping, seconds };
+      const context = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping, seconds, keep };
       const report = await runRound(round, randomOf(`${seed}/${round.name}`), context);
       reports.push(report);
       for (const line of reportLines(report)) say(line);

@@ -10,6 +10,7 @@ export interface Options {
   readonly rounds: readonly Round[];
   readonly controls: readonly Control[];
   readonly json: string | undefined;
+  readonly keep: string | undefined;
 }
 
 const defaultMinutes = 18;
@@ -24,6 +25,7 @@ Real processes and real servers, broken again and again under load; then what is
   --controls         instead of rounds, the system with one rule left out at a time, in which the suite must find
                      something: ${controls.map(({ name }) => name).join(', ')}
   --json FILE        the reports, as JSON
+  --keep FOLDER      the logs of the rounds in which something was found
   --help
 
 Exit code 0 when nothing was found, 1 when something was, 2 for wrong options.
@@ -39,6 +41,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       only: { type: 'string' },
       controls: { type: 'boolean' },
       json: { type: 'string' },
+      keep: { type: 'string' },
       help: { type: 'boolean' },
     },
   });
@@ -49,7 +52,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const chosen = values.controls ? [] : chooseNamed(rounds, names);
   const broken = values.controls ? chooseNamed(controls, names) : [];
   const seed = values.seed ?? Math.random().toString(36).slice(2, 10);
-  return { seed, minutes, rounds: chosen, controls: broken, json: values.json };
+  return { seed, minutes, rounds: chosen, controls: broken, json: values.json, keep: values.keep };
 }
 
 function chooseNamed<T extends { readonly name: string }>(from: readonly T[], names: readonly string[] | undefined) {

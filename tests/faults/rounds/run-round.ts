@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Track } from '@eventsieve/embedded/child';
 import { checkAnswers } from '../checks/answers.js';
 import { checkAudit } from '../checks/audit.js';
@@ -25,6 +26,8 @@ export interface RoundContext {
   readonly stop: AbortSignal;
   readonly seconds: number;
   readonly sql?: readonly string[];
+  /** Where the logs of a round go in which something was found. */
+  readonly keep?: string | undefined;
   /** How long after healing all must be answered, and stored. */
   readonly boundMs?: number;
 }
@@ -41,10 +44,12 @@ const usualBoundMs = 45_000;
 
 /** Builds a world, loads it, breaks it, mends it, and looks at what is left. */
 export async function runRound(round: Round, random: Random, context: RoundContext): Promise<RoundReport> {
-  const { build, natsBinary, track, stop, sql = [] } = context;
+  const { build, natsBinary, track, stop, sql = [], keep } = context;
   const world = await buildWorld({ gateways: 1, workers: 2, ...round.world, build, natsBinary, track, stop, sql });
   try {
-    return await runIn(world, round, random, context);
+    const report = await runIn(world, round, random, context);
+    if (keep !== undefined && report.findings.length > 0) world.keepLogs(join(keep, round.name));
+    return report;
   } finally {
     await world.stop();
   }

@@ -30,7 +30,7 @@ export interface Service {
   output(): string;
 }
 
-const keptOutput = 60_000;
+const keptOutput = 400_000;
 const readyWithinMs = 30_000;
 
 export function serviceOf(options: ServiceOptions): Service {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrokerNames, namesFor } from '@eventsieve/contract/names';
@@ -51,6 +51,8 @@ export interface World {
   /** Past every link, for the checks. */
   readonly direct: { readonly pool: Pool; readonly http: string; readonly query: string };
   readonly crashes: readonly string[];
+  /** Writes what every part has said into a folder. */
+  keepLogs(folder: string): void;
   of(kind: ServiceKind): Service[];
   stop(): Promise<void>;
 }
@@ -149,6 +151,11 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
     http: `http://127.0.0.1:${links['publisher-query'].port}`,
     direct: { pool, http: `http://127.0.0.1:${httpPort}`, query: `127.0.0.1:${queryPort}` },
     crashes,
+    keepLogs(to) {
+      mkdirSync(to, { recursive: true });
+      for (const { name, output } of services) writeFileSync(join(to, `${name.replace(' ', '-')}.log`), output());
+      for (const name of readdirSync(folder)) if (name.includes('.log')) cpSync(join(folder, name), join(to, name));
+    },
     of: (kind) => services.filter((each) => each.kind === kind),
     async stop() {
       await Promise.all(services.map((each) => each.end('SIGKILL')));
