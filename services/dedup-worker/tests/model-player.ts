@@ -141,7 +141,7 @@ function describe(plans: readonly (Planned & Partial<Result>)[]): string {
     .join('; ');
 }
 
-/** Whether two of them hold the same message, or an epoch opens: then one may have to be tried again. */
+/** Whether two of them hold the same message: then one may have to be tried again. */
 function overlap(calls: readonly Call[]): boolean {
   const positions = calls.flatMap(({ given }) => given.map(({ position }) => position));
   return new Set(positions).size < positions.length;
