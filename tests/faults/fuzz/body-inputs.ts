@@ -7,7 +7,7 @@ const longText = fc
   .tuple(fc.constantFrom('x', 'é', '😀', '\\u00e9', '\\ud83d\\ude00'), fc.constantFrom(254, 255, 256, 5_000))
   .map(([unit, times]) => `"${unit.repeat(times)}"`);
 const text = fc.oneof(
-  { weight: 30, arbitrary: plain },
+  { weight: 150, arbitrary: plain },
   { weight: 2, arbitrary: stringSource.map((source) => `"${source}"`) },
   { weight: 1, arbitrary: longText },
   { weight: 1, arbitrary: jsonValue },
@@ -47,7 +47,7 @@ const timestamp = fc.oneof(
   { weight: 1, arbitrary: jsonValue },
 );
 
-const known = fc.tuple(text, text, text, timestamp, fc.option(payloadText, { freq: 8 }));
+const known = fc.tuple(text, text, text, timestamp, fc.option(payloadText, { freq: 1 }));
 const strangers = fc.constantFrom(
   '',
   '',

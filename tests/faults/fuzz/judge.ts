@@ -64,7 +64,7 @@ export function judgeRequest(bytes: Uint8Array): Judged {
     }
     const given = request.events[index]?.payloadJson;
     const sent = Buffer.from(given ?? event.payload).toString();
-    checkDepth(sent);
+    if (given !== undefined) checkTaken(sent);
     accepted.push({ event, sent, from: shown(bytes) });
   }
   return { kind: 'taken', accepted, refused: valid.events.length - accepted.length };
@@ -119,14 +119,23 @@ function checkBody(body: Uint8Array, events: ReturnType<typeof readEvents>['even
   });
 }
 
-/** Containers in containers, counted by another hand. */
-export function checkDepth(text: string): void {
+/** What was taken as JSON text, by another hand: how deep it is, and that no key stands in it twice. */
+export function checkTaken(text: string): void {
   let depth = 0;
-  for (const [each] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
+  let members = 0;
+  for (const [each] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}:]/gs)) {
     if (each === '{' || each === '[') depth++;
     else if (each === '}' || each === ']') depth--;
+    else if (each === ':') members++;
     if (depth > limits.maxPayloadDepth) wrong('was taken, though it is nested too deeply', text);
   }
+  if (members !== membersOf(JSON.parse(text))) wrong('was taken, though a key stands in it twice', text);
+}
+
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const inner = Object.values(value).reduce((sum: number, each) => sum + membersOf(each), 0);
+  return Array.isArray(value) ? inner : inner + Object.keys(value).length;
 }
 
 const refusable =

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { type Accepted, shown } from './accepted.js';
 import { bodyBytes } from './body-inputs.js';
 import { payloadText } from './json-inputs.js';
-import { checkDepth, checkNeedful, checkStruct, judgeBody, judgeRequest } from './judge.js';
+import { checkNeedful, checkStruct, checkTaken, judgeBody, judgeRequest } from './judge.js';
 import { limits } from './limits.js';
 import { requestBytes } from './request-inputs.js';
 import { structInput } from './struct-inputs.js';
@@ -51,7 +51,7 @@ export const kinds: readonly Kind[] = [
         const sent = payloadJson.toString();
         const result = judgeEvent({ eventId: Buffer.from(unique()), payloadJson }, tally);
         if (!isFault(result)) {
-          checkDepth(sent);
+          checkTaken(sent);
           return take([{ event: result, sent, from: shown(sent) }]);
         }
         nameOf(result, text);
