@@ -6,9 +6,20 @@ const plain = fc.tuple(fc.constantFrom('orders', 'a.b', 'é', 'x y'), fc.nat(999
 const longText = fc
   .tuple(fc.constantFrom('x', 'é', '😀', '\\u00e9', '\\ud83d\\ude00'), fc.constantFrom(254, 255, 256, 5_000))
   .map(([unit, times]) => `"${unit.repeat(times)}"`);
+const brokenNames = [
+  '""',
+  '"\\ud800"',
+  '"a\\udc00"',
+  '"\\ude00\\ud83d"',
+  '"\\u0000"',
+  '"a\\n"',
+  '"\\u0085"',
+  '"\\u007f"',
+];
 const text = fc.oneof(
   { weight: 150, arbitrary: plain },
   { weight: 2, arbitrary: stringSource.map((source) => `"${source}"`) },
+  { weight: 2, arbitrary: fc.constantFrom(...brokenNames) },
   { weight: 1, arbitrary: longText },
   { weight: 1, arbitrary: jsonValue },
 );

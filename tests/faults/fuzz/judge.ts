@@ -21,6 +21,8 @@ export type Judged =
 /** The smallest bound on an answer's headers among gRPC clients (grpc-java's); with some room for the other headers. */
 const maxTrailerBytes = 7_500;
 const maxNameCharacters = 700;
+const firstUs = BigInt(Date.parse('0001-01-01T00:00:00Z')) * 1000n;
+const lastUs = BigInt(Date.parse('9999-12-31T23:59:59.999Z')) * 1000n + 999n;
 
 function wrong(what: string, input: Uint8Array | string): never {
   throw new Error(`${what}: ${shown(input)}`);
@@ -62,6 +64,7 @@ export function judgeRequest(bytes: Uint8Array): Judged {
       checkFault(event.field, bytes);
       continue;
     }
+    if (event.timestampUs < firstUs || event.timestampUs > lastUs) wrong(`was taken at ${event.timestampUs}`, bytes);
     const given = request.events[index]?.payloadJson;
     const sent = Buffer.from(given ?? event.payload).toString();
     if (given !== undefined) checkTaken(sent);
