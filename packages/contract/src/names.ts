@@ -29,8 +29,14 @@ export function namesFor(prefix: string = defaultPrefix): BrokerNames {
   };
 }
 
-export function durableOf(names: BrokerNames, epoch: number): string {
-  return `${names.durablePrefix}${epoch}`;
+/** `again` sets a consumer apart from the one that it replaces within its epoch. */
+export function durableOf(names: BrokerNames, epoch: number, again?: string): string {
+  return `${names.durablePrefix}${epoch}${again === undefined ? '' : `-${again}`}`;
+}
+
+export function isDurableOf(names: BrokerNames, epoch: number, durable: string): boolean {
+  const first = durableOf(names, epoch);
+  return durable === first || durable.startsWith(`${first}-`);
 }
 
 /** The broker's own header: a message whose id it saw within the duplicate window is dropped. */

@@ -146,6 +146,8 @@ create function dead_letter_v2(
 declare
   this_epoch epochs;
 begin
+  -- Alone: another worker may be storing this very message, under a rule that has just changed.
+  perform pg_advisory_xact_lock(epoch_lock_key());
   this_epoch := require_epoch_v1(of_epoch);
   if exists (
     select from find_settled_v1(
@@ -182,6 +184,8 @@ create function dead_letter_again_v1(
 declare
   redrive record;
 begin
+  -- Alone: another worker may be storing this very message, under a rule that has just changed.
+  perform pg_advisory_xact_lock(epoch_lock_key());
   select * into redrive from begin_redrive_v1(of_epoch, of_sending, original, at_position, at_time);
   if redrive.surplus then
     return false;

@@ -1,10 +1,10 @@
-import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
+import { randomBytes } from 'node:crypto';
+import { type BrokerNames, durableOf, isDurableOf } from '@eventsieve/contract/names';
 import type { Logger } from '@eventsieve/runtime/logger';
 import { ensureStream, type StreamLimits } from '@eventsieve/runtime/stream';
 import type { ConsumerConfig, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { Pool } from 'pg';
 import { neverGivesUp, whyUnsound } from './consumer-config.js';
-import { purgeStored } from './purge-stored.js';
 import {
   currentEpoch,
   type Epoch,
@@ -26,16 +26,20 @@ export interface AlignDeps {
   readonly logger: Logger;
   /** The epoch in which a message has shown that the broker went back, whatever else can be seen. */
   readonly wentBackIn: number | undefined;
-  /** Its consumer no longer hands out what the stream holds: a new one hands out all of it. */
-  readonly remakeConsumer: boolean;
+  /** It does not hand out all that the stream holds: a new one does. */
+  readonly notThisConsumer: string | undefined;
+}
+
+export interface Aligned extends Epoch {
+  /** The epoch's consumer. */
+  readonly durable: string;
 }
 
 /**
  * What has to be true before a worker handles any message, at every (re)connect: the stream is there, the epoch is the
- * stream's, the epoch's consumer is there, and no message that is stored already sits in the stream. One worker at a
- * time does it.
+ * stream's, the epoch's consumer is there. One worker at a time does it.
  */
-export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
+export async function alignEpoch(deps: AlignDeps): Promise<Aligned> {
   const { jsm, pool, names, logger } = deps;
   return await withAlignLock(pool, async (stillHeld) => {
     // What is known first, the broker second: other workers go on meanwhile, and read the other way round their progress
@@ -57,12 +61,7 @@ export async function alignEpoch(deps: AlignDeps): Promise<Epoch> {
     if (epoch === undefined) throw new Error('no epoch');
     // A process that was stopped until the lock was freed knows an epoch that may be over: it must not undo the next one.
     await stillHeld();
-    await ensureConsumer(deps, epoch);
-    const { position } = await readWatermark(pool);
-    await stillHeld();
-    const readAtMs = performance.now();
-    await purgeStored({ jsm, names, epoch, logger }, position, await jsm.streams.info(names.stream), readAtMs);
-    return epoch;
+    return { ...epoch, durable: await ensureConsumer(deps, epoch) };
   });
 }
 
@@ -93,22 +92,29 @@ async function whyNewEpoch(
 const greatest = (...values: readonly bigint[]): bigint => values.reduce((a, b) => (a > b ? a : b), 0n);
 
 async function ensureConsumer(
-  { jsm, names, ackWaitMs, maxAckPending, remakeConsumer, logger }: AlignDeps,
+  { jsm, names, ackWaitMs, maxAckPending, notThisConsumer, logger }: AlignDeps,
   epoch: Epoch,
-): Promise<void> {
-  const durable = durableOf(names, epoch.epoch);
+): Promise<string> {
   const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending };
   let found: ConsumerConfig | undefined;
+  let durable = durableOf(names, epoch.epoch);
   for await (const { name, config } of jsm.consumers.list(names.stream)) {
+    if (!name.startsWith(names.durablePrefix)) continue;
+    const isOurs = isDurableOf(names, epoch.epoch, name);
     // Putting an unsound one right would leave its ack floor where it may be past messages that are not stored.
-    const unsound = name === durable ? whyUnsound(config) : undefined;
-    if (unsound !== undefined) logger.warn({ consumer: name }, `${unsound}; making it anew`);
-    if (name === durable && !remakeConsumer && unsound === undefined) {
+    const unsound = whyUnsound(config);
+    if (isOurs && unsound === undefined && found === undefined && name !== notThisConsumer) {
       found = config;
-    } else if (name.startsWith(names.durablePrefix)) {
-      // A work queue has room for one consumer, and the one of an earlier epoch knows sequences that are not these.
-      await jsm.consumers.delete(names.stream, name);
+      durable = name;
+      continue;
     }
+    // A work queue has room for one consumer, and the one of an earlier epoch knows sequences that are not these.
+    if (isOurs) {
+      logger.warn({ consumer: name }, `${unsound ?? 'the consumer holds messages back'}; making it anew`);
+      // Under a name of its own: an ack on its way to the one before would move the floor of a namesake.
+      durable = durableOf(names, epoch.epoch, randomBytes(3).toString('hex'));
+    }
+    await jsm.consumers.delete(names.stream, name);
   }
   if (found === undefined) {
     await jsm.consumers.add(names.stream, { durable_name: durable, ...neverGivesUp, ...wanted });
@@ -118,6 +124,7 @@ async function ensureConsumer(
   const { config } = await jsm.consumers.info(names.stream, durable);
   const unsound = whyUnsound(config);
   if (unsound !== undefined) throw new Error(`consumer ${durable} cannot be used: ${unsound}`);
+  return durable;
 }
 
 /** RFC 3339 with nanoseconds, cut to microseconds: the same number that a delivery's timestamp gives. */

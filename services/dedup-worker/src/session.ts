@@ -1,10 +1,10 @@
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { durableOf } from '@eventsieve/contract/names';
 import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import type { Logger } from '@eventsieve/runtime/logger';
 import { type JetStreamManager, type JsMsg, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Pool } from 'pg';
+import type { Aligned } from './align-epoch.js';
 import { answerWaiters } from './answer-waiters.js';
 import type { WorkerConfig } from './config.js';
 import { type Consuming, startConsuming } from './consume.js';
@@ -12,7 +12,6 @@ import { type Delivery, readDelivery } from './delivery.js';
 import type { Load, WorkerMetrics } from './metrics.js';
 import { ensurePartitions } from './partitions.js';
 import { settleBatch } from './settle-batch.js';
-import type { Epoch } from './sql/epochs.js';
 import type { Judgement } from './store-batch.js';
 import { trackWatermark } from './track-watermark.js';
 
@@ -21,7 +20,7 @@ export interface SessionDeps {
   readonly connection: NatsConnection;
   readonly jsm: JetStreamManager;
   readonly pool: Pool;
-  readonly epoch: Epoch;
+  readonly epoch: Aligned;
   readonly logger: Logger;
   readonly duplicates: DuplicateLog;
   readonly metrics: WorkerMetrics;
@@ -153,7 +152,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     onStuck: (why) => end(why, 'remake-consumer'),
   });
   const pull = async (): Promise<Consuming> => {
-    const consumer = await jetstream(connection).consumers.get(names.stream, durableOf(names, epoch.epoch));
+    const consumer = await jetstream(connection).consumers.get(names.stream, epoch.durable);
     return await startConsuming({
       consumer,
       logger,

@@ -33,7 +33,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   const duplicates = createDuplicateLog(logger, config.duplicateLinesPerSecond);
   let session: Session | undefined;
   let wentBackIn: number | undefined;
-  let remakeConsumer = false;
+  let notThisConsumer: string | undefined;
   let stopping = false;
   let postgresOk = false;
   let schemaOk = false;
@@ -91,12 +91,12 @@ export const startWorker: StartPart = async (environment, logger) => {
       maxAckPending: Math.max(20_000, config.batchSize * 20),
       logger,
       wentBackIn,
-      remakeConsumer,
+      notThisConsumer,
     });
     metrics.aligned(epoch);
     saidWhy = '';
     wentBackIn = undefined;
-    remakeConsumer = false;
+    notThisConsumer = undefined;
     if (stopping || link.connection() !== connection) return;
     session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard });
     if (link.connection() === undefined) session.end('the connection to NATS was lost');
@@ -105,7 +105,7 @@ export const startWorker: StartPart = async (environment, logger) => {
     const { why, mend } = await session.ended;
     session = undefined;
     if (mend === 'open-epoch') wentBackIn = epoch.epoch;
-    remakeConsumer = mend === 'remake-consumer';
+    if (mend === 'remake-consumer') notThisConsumer = epoch.durable;
     if (!stopping) logger.warn({ why }, 'consuming ended; aligning again');
   }
 

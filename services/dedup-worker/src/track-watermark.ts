@@ -1,17 +1,17 @@
-import { type BrokerNames, durableOf } from '@eventsieve/contract/names';
+import type { BrokerNames } from '@eventsieve/contract/names';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import type { Pool } from 'pg';
+import type { Aligned } from './align-epoch.js';
 import { whyUnsound } from './consumer-config.js';
 import type { WorkerMetrics } from './metrics.js';
-import { purgeStored } from './purge-stored.js';
-import { advanceWatermark, allHaveRows, type Epoch } from './sql/epochs.js';
+import { advanceWatermark, allHaveRows } from './sql/epochs.js';
 
 export interface WatermarkDeps {
   readonly jsm: JetStreamManager;
   readonly pool: Pool;
   readonly names: BrokerNames;
-  readonly epoch: Epoch;
+  readonly epoch: Aligned;
   readonly logger: Logger;
   readonly metrics: Pick<WorkerMetrics, 'known' | 'watermark'>;
   readonly ackWaitMs: number;
@@ -35,8 +35,8 @@ const stuckAfterMs = 1_000;
  * Moves the watermark after the acks. A message is acked only after its commit, and only an ack takes it out of a work
  * queue: everything below the first that the stream still holds is committed. The consumer's ack floor says less: it runs
  * past what was given up or deleted, so what the stream still holds below it counts only when it has rows. After the
- * broker was killed both go back for a while; the watermark does not. What such a broker brings back is cleared away
- * here too.
+ * broker was killed both go back for a while; the watermark does not. What such a broker brings back its consumer may
+ * take for acked, and it would stay in the stream for good: a new consumer hands it out, and it is recognised.
  */
 export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
   const { jsm, pool, names, epoch, logger, metrics, ackWaitMs, onChanged, onStuck } = deps;
@@ -49,6 +49,7 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
   let watermark = 0n;
   let lastSeen = '';
   let unchangedSince = Date.now();
+  let overlooked = { first: 0, since: 0 };
 
   /** Nothing moves although the stream holds something: at once suspicious when the consumer has nothing left to do. */
   function isStuck(consumer: ConsumerInfo, stream: StreamInfo): boolean {
@@ -64,6 +65,16 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     return Date.now() - unchangedSince > patienceMs;
   }
 
+  /** The consumer is done with the first message that the stream holds. Only for a moment: an ack takes it out as well. */
+  function isOverlooked({ ack_floor: floor }: ConsumerInfo, { state }: StreamInfo): boolean {
+    if (state.messages === 0 || floor.stream_seq < state.first_seq) {
+      overlooked = { first: 0, since: 0 };
+      return false;
+    }
+    if (overlooked.first !== state.first_seq) overlooked = { first: state.first_seq, since: Date.now() };
+    return Date.now() - overlooked.since > stuckAfterMs;
+  }
+
   /** Up to where everything is committed. */
   async function committedUpTo({ ack_floor: floor }: ConsumerInfo, { state }: StreamInfo): Promise<bigint> {
     const held = epoch.base + BigInt(Math.max(state.first_seq - 1, 0));
@@ -76,15 +87,13 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
   }
 
   async function look(): Promise<boolean> {
-    const readAtMs = performance.now();
-    const consumer = await jsm.consumers.info(names.stream, durableOf(names, epoch.epoch));
+    const consumer = await jsm.consumers.info(names.stream, epoch.durable);
     const stream = await jsm.streams.info(names.stream);
     if (stream.created !== epoch.streamCreated) throw new Changed('the stream was made anew');
     const known = epoch.base + BigInt(stream.state.last_seq);
     metrics.known(known);
     if (known < sentKnown) throw new Changed('the last sequence of the stream went back');
     if (stopped) return true;
-    const cleared = await purgeStored({ jsm, names, epoch, logger }, watermark, stream, readAtMs);
     const committed = await committedUpTo(consumer, stream);
     if (committed !== sentCommitted || known !== sentKnown) {
       watermark = await advanceWatermark(pool, epoch.epoch, committed, known);
@@ -94,9 +103,9 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     }
     const unsound = whyUnsound(consumer.config);
     if (unsound !== undefined) onStuck(unsound);
-    else if (isStuck(consumer, stream) && !cleared)
-      onStuck('the consumer hands out nothing though the stream holds messages');
-    return committed >= known;
+    else if (isOverlooked(consumer, stream)) onStuck('the consumer is done with messages that the stream holds');
+    else if (isStuck(consumer, stream)) onStuck('the consumer hands out nothing though the stream holds messages');
+    return committed >= known && stream.state.messages === 0;
   }
 
   async function run(): Promise<void> {

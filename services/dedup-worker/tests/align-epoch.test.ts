@@ -45,7 +45,7 @@ const align = (changes: Partial<AlignDeps> = {}) =>
     maxAckPending: 1000,
     logger: pino({ level: 'silent' }),
     wentBackIn: undefined,
-    remakeConsumer: false,
+    notThisConsumer: undefined,
     ...changes,
   });
 
@@ -157,24 +157,20 @@ test('a sequence given out again is found also after the stream has grown beyond
   expect(await align()).toMatchObject({ epoch: 2, base: 4n });
 });
 
-test('messages that are stored already are purged, and only those', async () => {
-  await align();
-  await send(5);
-  await storeStream(1, 0n);
-  await advanceWatermark(database.pool, 1, 3n, 5n);
-  expect(await align()).toMatchObject({ epoch: 1 });
-  const { state } = await jsm.streams.info(names.stream);
-  expect([state.first_seq, state.messages]).toEqual([4, 2]);
+test('a consumer that is made anew hands out everything that the stream holds, under a name of its own', async () => {
+  const { durable } = await align();
+  await send(3);
+  const again = await align({ notThisConsumer: durable });
+  expect(again.durable).not.toBe(durable);
+  const consumers = await jsm.consumers.list(names.stream).next();
+  expect(consumers.map(({ name, num_pending }) => [name, num_pending])).toEqual([[again.durable, 3]]);
 });
 
-test('a consumer that is remade hands out everything that the stream holds', async () => {
-  await align();
-  await send(3);
-  const consumer = () => jsm.consumers.info(names.stream, durableOf(names, 1));
-  const { created } = await consumer();
-  expect(await align({ remakeConsumer: true })).toMatchObject({ epoch: 1 });
-  expect((await consumer()).created).not.toBe(created);
-  expect((await consumer()).num_pending).toBe(3);
+test('a consumer that two workers complain of is made anew once', async () => {
+  const { durable } = await align();
+  const first = await align({ notThisConsumer: durable });
+  expect((await align({ notThisConsumer: durable })).durable).toBe(first.durable);
+  expect((await align()).durable).toBe(first.durable);
 });
 
 test.each([
@@ -188,10 +184,10 @@ test.each([
   const durable = durableOf(names, 1);
   const subject = names.streamSubjects[1] as string;
   await jsm.consumers.update(names.stream, durable, change.filter_subject ? { filter_subject: subject } : change);
-  const { created } = await jsm.consumers.info(names.stream, durable);
-  expect(await align()).toMatchObject({ epoch: 1 });
-  const info = await jsm.consumers.info(names.stream, durable);
-  expect(info.created).not.toBe(created);
+  const again = await align();
+  expect(again.epoch).toBe(1);
+  expect(again.durable).not.toBe(durable);
+  const info = await jsm.consumers.info(names.stream, again.durable);
   expect(whyUnsound(info.config)).toBeUndefined();
   expect(info.num_pending).toBe(3);
 });

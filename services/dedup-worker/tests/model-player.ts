@@ -41,9 +41,7 @@ export class Player {
     for (const publication of publications) await this.publish(publication);
     this.broker.remember();
     const { epoch } = this.store.epoch;
-    // An epoch with the base of the one before takes a redelivery of its own for a message brought back: store_batch_v1
-    // cannot tell them apart, so here something is known before the next one opens.
-    const open = this.store.highest > this.store.epoch.base ? calls.find((plan) => plan.what === 'open') : undefined;
+    const open = calls.find((plan) => plan.what === 'open');
     const stream = open && (open.stream === 'new' ? this.broker.anew() : this.broker.older(open.at));
     const { broker, store, handedOut } = this;
     const planned = calls.flatMap((plan) => {

@@ -27,7 +27,7 @@ test('the tracker is stopped when the pull cannot be set up', async () => {
     streamLimits,
     maxAckPending: 100,
     wentBackIn: undefined,
-    remakeConsumer: false,
+    notThisConsumer: undefined,
   });
   let looks = 0;
   let looksOfAnother = 0;
