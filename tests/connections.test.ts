@@ -1,7 +1,7 @@
-import { durableOf } from '@eventsieve/contract/names';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { workersConsumer } from './support/durable.js';
 import { auditedTotals, drained, expectAllStored } from './support/exactness.js';
 import type { ServiceProcess } from './support/processes.js';
 import { planCopies, sendAll } from './support/publishers.js';
@@ -118,7 +118,8 @@ test('a consumer deleted again and again under load costs nothing', async () => 
   await under('consumer', async () => {
     for (let round = 0; round < 5; round++) {
       const before = await stored();
-      await waitUntil('it is deleted', () => jsm.consumers.delete(system.names.stream, durableOf(system.names, 1)));
+      const { name } = await workersConsumer(jsm, system.names);
+      await waitUntil('it is deleted', () => jsm.consumers.delete(system.names.stream, name));
       const deletedAtMs = performance.now();
       await waitUntil('it flows again', async () => (await stored()) > before + 500);
       console.info(`consumer deleted: flows again after ${(performance.now() - deletedAtMs) | 0} ms`);

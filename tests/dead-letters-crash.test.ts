@@ -1,8 +1,8 @@
 import { Copy } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
-import { durableOf } from '@eventsieve/contract/names';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, inject, test } from 'vitest';
+import { workersConsumer } from './support/durable.js';
 import { auditedTotals, drained } from './support/exactness.js';
 import { startSystem } from './support/system.js';
 import { startProxy } from './support/tcp-proxy.js';
@@ -64,7 +64,7 @@ test(`workers killed ${kills} times between commit and ack while ${letters} dead
     let unacked = 0;
     for (let kill = 0; kill < kills; kill++) {
       await waitUntil('both workers wait for messages', async () => {
-        const { num_waiting: waiting } = await jsm.consumers.info(names.stream, durableOf(names, 1));
+        const { num_waiting: waiting } = await workersConsumer(jsm, names);
         return waiting >= 2;
       });
       // What they wait for still comes to them, but no ack leaves them.

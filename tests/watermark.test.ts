@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { durableOf } from '@eventsieve/contract/names';
 import { type Nats, startNats } from '@eventsieve/embedded/nats-server';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { beforeEach, expect, inject, test } from 'vitest';
+import { workersConsumer } from './support/durable.js';
 import { auditedTotals, drained } from './support/exactness.js';
 import { planCopies, sendAll } from './support/publishers.js';
 import { type System, startSystem } from './support/system.js';
@@ -107,15 +107,15 @@ const position = () => system.database.value<number>('select position::int from 
 
 test('brokers killed, consumers deleted and limited, a worker stopped and killed: the watermark never lies', async () => {
   const sampling = sample();
-  const durable = durableOf(system.names, 1);
   await under('chaos', async () => {
     for (let round = 0; round < 3; round++) {
       const stopped = system.workers[round % 2];
       stopped?.child.kill('SIGSTOP');
       await withBroker((jsm) =>
-        waitUntil('the limit is set', () =>
-          jsm.consumers.update(system.names.stream, durable, { max_deliver: 2 }).catch(() => undefined),
-        ),
+        waitUntil('the limit is set', async () => {
+          const { name } = await workersConsumer(jsm, system.names);
+          return jsm.consumers.update(system.names.stream, name, { max_deliver: 2 }).catch(() => undefined);
+        }),
       );
       let before = await position();
       await waitUntil('the watermark moves', async () => (await position()) > before + 50);
@@ -123,7 +123,10 @@ test('brokers killed, consumers deleted and limited, a worker stopped and killed
       await nats.restart();
       before = await position();
       await waitUntil('the watermark moves', async () => (await position()) > before + 50, { timeoutMs: 30_000 });
-      await withBroker((jsm) => jsm.consumers.delete(system.names.stream, durable).catch(() => false));
+      await withBroker(async (jsm) => {
+        const { name } = await workersConsumer(jsm, system.names);
+        await jsm.consumers.delete(system.names.stream, name).catch(() => false);
+      });
       // Longer than the broker waits for its acks.
       const stoppedUntil = Date.now() + 2 * ackWaitMs;
       await waitUntil('its messages were handed out again', () => Date.now() > stoppedUntil);
@@ -140,14 +143,13 @@ test('brokers killed, consumers deleted and limited, a worker stopped and killed
   await auditedTotals(system.database);
   await withBroker(async (jsm) => {
     await waitUntil('the consumer is as it was made', async () => {
-      return (await jsm.consumers.info(system.names.stream, durable)).config.max_deliver === -1;
+      return (await workersConsumer(jsm, system.names)).config.max_deliver === -1;
     });
   });
 }, 120_000);
 
 test('messages given up while Postgres is away are not passed, and are stored when it is back', async () => {
   const sampling = sample();
-  const durable = durableOf(system.names, 1);
   // Away for whoever stores: the epoch's lock is held, and each call ends at lock_timeout.
   const holder = await system.database.pool.connect();
   await holder.query('begin');
@@ -159,11 +161,10 @@ test('messages given up while Postgres is away are not passed, and are stored wh
   });
   for (const { child } of system.workers) child.kill('SIGSTOP');
   await withBroker(async (jsm) => {
-    const { name } = (await jsm.consumers.list(system.names.stream).next())[0] ?? {};
-    expect(name).toBe(durable);
-    await jsm.consumers.update(system.names.stream, durable, { max_deliver: 1 });
+    const { name } = await workersConsumer(jsm, system.names);
+    await jsm.consumers.update(system.names.stream, name, { max_deliver: 1 });
     await waitUntil('all of them are given up', async () => {
-      const info = await jsm.consumers.info(system.names.stream, durable);
+      const info = await jsm.consumers.info(system.names.stream, name);
       return info.num_ack_pending === 0 && info.num_pending === 0;
     }).catch(() => undefined);
   });
