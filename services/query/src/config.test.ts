@@ -16,6 +16,7 @@ it('has a default for everything but the database', () => {
     duplicateStatus: 200,
     maxEventsPerRequest: 1000,
     maxRequestBytes: 16 * 1024 ** 2,
+    maxRequestBytesInFlight: 128 * 1024 ** 2,
     storedTimeoutMs: 5000,
   });
 });

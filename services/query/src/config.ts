@@ -18,6 +18,7 @@ export interface QueryConfig {
   readonly duplicateStatus: 200 | 409;
   readonly maxEventsPerRequest: number;
   readonly maxRequestBytes: number;
+  readonly maxRequestBytesInFlight: number;
   /** How long the gateway waits for a verdict; the bridge waits a little longer for the gateway. */
   readonly storedTimeoutMs: number;
   readonly statementTimeoutMs: number;
@@ -44,6 +45,7 @@ export function readConfig(environment: Environment): QueryConfig {
     duplicateStatus: settings.choice('DUPLICATE_STATUS', ['200', '409'], '200') === '409' ? 409 : 200,
     maxEventsPerRequest,
     maxRequestBytes: Math.min(maxRequestBytes, maxEventBytes * maxEventsPerRequest),
+    maxRequestBytesInFlight: settings.bytes('MAX_REQUEST_BYTES_IN_FLIGHT', 128 * 1024 ** 2, { min: 64 * 1024 }),
     storedTimeoutMs: settings.durationMs('STORED_TIMEOUT', 5_000, { min: 50 }),
     statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
     auditTimeoutMs: settings.durationMs('AUDIT_TIMEOUT', 120_000, { min: 1_000 }),

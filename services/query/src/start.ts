@@ -84,6 +84,7 @@ export const startQuery: StartPart = async (environment, logger) => {
     host: config.bindHost,
     port: config.httpPort,
     maxRequestBytes: config.maxRequestBytes,
+    maxRequestBytesInFlight: config.maxRequestBytesInFlight,
     drainMs: config.drainMs,
     corsOrigins: config.corsOrigins,
     logger,

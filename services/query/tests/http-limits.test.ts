@@ -1,6 +1,7 @@
 import { connect as connectTcp } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { waitUntil } from '../../../tests/support/wait-until.js';
 import { type HttpServerOptions, type RunningHttpServer, startHttpServer } from '../src/http/server.js';
 import { silent } from './query-fixture.js';
 
@@ -12,6 +13,7 @@ const start = (changes: Partial<HttpServerOptions> = {}) =>
     host: '127.0.0.1',
     port: 0,
     maxRequestBytes,
+    maxRequestBytesInFlight: 1024 ** 2,
     drainMs: 100,
     headersTimeoutMs: 300,
     requestTimeoutMs: 600,
@@ -111,6 +113,35 @@ test('a gzip bomb is refused without holding what it inflates to', async () => {
   );
   expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 ** 2);
+});
+
+test('bodies that stop half-way are held up to a bound; then others are refused, and taken again when these are gone', async () => {
+  const bounded = await start({ maxRequestBytesInFlight: 250_000, requestTimeoutMs: 20_000, headersTimeoutMs: 20_000 });
+  const { hostname, port } = new URL(bounded.address);
+  const halves = [1, 2, 3].map(() => connectTcp(Number(port), hostname));
+  const said: string[] = ['', '', ''];
+  halves.forEach((half, i) => {
+    half.on('error', () => undefined);
+    half.on('data', (bytes) => {
+      said[i] += bytes.toString();
+    });
+    half.write(head('content-length: 95000'));
+    half.write(' '.repeat(90_000));
+  });
+  await waitUntil('one of them is refused', () => said.some((each) => /^HTTP\/1\.1 429 /.test(each)));
+  expect(said.filter((each) => each !== '')).toHaveLength(1);
+  expect(said.join('')).toMatch(/retry-after: 1\r\n/);
+  expect(said.join('')).toContain('MAX_REQUEST_BYTES_IN_FLIGHT');
+  for (const half of halves) half.destroy();
+  const post = (bytes: number) =>
+    fetch(`${bounded.address}/publish`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{}${' '.repeat(bytes)}`,
+    });
+  await waitUntil('there is room again', async () => (await post(80_000)).status === 200);
+  for (let i = 0; i < 10; i++) expect((await post(80_000)).status).toBe(200);
+  await bounded.stop();
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import { type ErrorCode, EventsieveError, invalid } from '@eventsieve/contract/errors';
 import type { Logger } from '@eventsieve/runtime/logger';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { boundBodies } from './bound-bodies.js';
 import { allowOrigins } from './cors.js';
 import { failureBody, httpFailure } from './errors.js';
 import { takeJsonBodies } from './read-body.js';
@@ -9,6 +10,8 @@ export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
   readonly maxRequestBytes: number;
+  /** Bodies of all requests under way. */
+  readonly maxRequestBytesInFlight?: number;
   readonly drainMs: number;
   /** In which the headers, and the whole of a request, must have come. */
   readonly headersTimeoutMs?: number;
@@ -116,6 +119,7 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     },
   });
   allowOrigins(app, options.corsOrigins ?? []);
+  boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
   takeJsonBodies(app, maxRequestBytes);
   app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
   app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
