@@ -4,9 +4,10 @@ import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
 import { startGuard } from '@eventsieve/embedded/start-guard';
 import { onStopSignals } from '@eventsieve/embedded/stop-signals';
 import { runControl } from './controls/run-control.js';
+import { fuzzFor } from './fuzz/fuzz-round.js';
 import { help, type Options, readOptions } from './options.js';
 import { randomOf } from './random.js';
-import { controlLines, reportLines } from './report.js';
+import { controlLines, fuzzLines, reportLines } from './report.js';
 import type { RoundReport } from './rounds/round.js';
 import { runRound } from './rounds/run-round.js';
 
@@ -15,7 +16,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const controlSeconds = 12;
 
-async function runAll({ seed, minutes, rounds, controls, json, keep }: Options): Promise<number> {
+async function runAll({ seed, minutes, rounds, fuzz, controls, json, keep }: Options): Promise<number> {
   const { stopping } = onStopSignals(say);
   const guard = startGuard();
   const reports: RoundReport[] = [];
@@ -24,22 +25,28 @@ async function runAll({ seed, minutes, rounds, controls, json, keep }: Options):
     const nats = await findNatsServer({ say, stop: stopping, track: guard.track });
     say(`seed ${seed}; again with: npm run test:faults -- --seed ${seed} --minutes ${minutes}`);
     say(`nats-server ${nats.version} (${nats.path})`);
-    const weights = rounds.reduce((sum, { weight = 1 }) => sum + weight, 0);
+    const common = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping };
+    const weights = rounds.reduce((sum, { weight = 1 }) => sum + weight, fuzz ? 1 : 0);
+    // A part of each round's time goes into building, healing and looking.
+    const secondsFor = (weight = 1) => Math.max(5, (minutes * 60 * weight) / weights - 12);
     for (const round of rounds) {
       say(`     ${round.name}: ${round.about}`);
-      // A part of each round's time goes into building, healing and looking.
-      const seconds = Math.max(5, (minutes * 60 * (round.weight ?? 1)) / weights - 12);
-      const context = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping, seconds, keep };
+      const context = { ...common, seconds: secondsFor(round.weight), keep };
       const report = await runRound(round, randomOf(`${seed}/${round.name}`), context);
       reports.push(report);
       for (const line of reportLines(report)) say(line);
       if (report.findings.length > 0) wrong.push(round.name);
     }
+    if (fuzz) {
+      say('     fuzz: whatever can be sent to both doors');
+      const report = await fuzzFor(randomOf(`${seed}/fuzz`), { ...common, seconds: secondsFor() }, say);
+      for (const line of fuzzLines(report)) say(line);
+      if (report.findings.length > 0) wrong.push('fuzz');
+    }
     for (const control of controls) {
       say(`     control ${control.name}: ${control.about}`);
-      const context = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping };
       const random = randomOf(`${seed}/control ${control.name}`);
-      const report = await runControl(control, random, { ...context, seconds: controlSeconds });
+      const report = await runControl(control, random, { ...common, seconds: controlSeconds });
       reports.push(report);
       for (const line of controlLines(report)) say(line);
       if (report.findings.length === 0) wrong.push(control.name);
@@ -49,7 +56,7 @@ async function runAll({ seed, minutes, rounds, controls, json, keep }: Options):
     await guard.close();
   }
   const copies = reports.reduce((sum, { attempted }) => sum + attempted, 0);
-  say(`done seed=${seed} rounds=${reports.length} copies=${copies} bad=${wrong.length}`);
+  say(`done seed=${seed} rounds=${reports.length + (fuzz ? 1 : 0)} copies=${copies} bad=${wrong.length}`);
   return wrong.length === 0 ? 0 : 1;
 }
 

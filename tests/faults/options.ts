@@ -8,12 +8,14 @@ export interface Options {
   readonly seed: string;
   readonly minutes: number;
   readonly rounds: readonly Round[];
+  readonly fuzz: boolean;
   readonly controls: readonly Control[];
   readonly json: string | undefined;
   readonly keep: string | undefined;
 }
 
 const defaultMinutes = 18;
+const fuzzName = 'fuzz';
 
 export const help = `Usage: npm run test:faults -- [options]
 
@@ -21,7 +23,7 @@ Real processes and real servers, broken again and again under load; then what is
 
   --seed TEXT        what the faults and loads follow from; printed, and a new one by default
   --minutes NUMBER   for all rounds together (default ${defaultMinutes})
-  --only NAME,…      these rounds: ${rounds.map(({ name }) => name).join(', ')}
+  --only NAME,…      these rounds: ${rounds.map(({ name }) => name).join(', ')}, ${fuzzName}
   --controls         instead of rounds, the system with one rule left out at a time, in which the suite must find
                      something: ${controls.map(({ name }) => name).join(', ')}
   --json FILE        the reports, as JSON
@@ -49,10 +51,12 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const minutes = values.minutes === undefined ? defaultMinutes : Number(values.minutes);
   if (!(minutes > 0 && minutes <= 24 * 60)) throw new Error(`--minutes is "${values.minutes}", but must be a number.`);
   const names = values.only?.split(',').map((name) => name.trim());
-  const chosen = values.controls ? [] : chooseNamed(rounds, names);
+  const fuzz = !values.controls && (names === undefined || names.includes(fuzzName));
+  const roundNames = names?.filter((name) => name !== fuzzName);
+  const chosen = values.controls ? [] : chooseNamed(rounds, roundNames);
   const broken = values.controls ? chooseNamed(controls, names) : [];
   const seed = values.seed ?? Math.random().toString(36).slice(2, 10);
-  return { seed, minutes, rounds: chosen, controls: broken, json: values.json, keep: values.keep };
+  return { seed, minutes, rounds: chosen, fuzz, controls: broken, json: values.json, keep: values.keep };
 }
 
 function chooseNamed<T extends { readonly name: string }>(from: readonly T[], names: readonly string[] | undefined) {

@@ -1,3 +1,4 @@
+import type { FuzzReport } from './fuzz/run-fuzz.js';
 import type { RoundReport } from './rounds/round.js';
 
 const listed = (counts: Readonly<Record<string, number>>) =>
@@ -24,4 +25,14 @@ export function controlLines({ name, seconds, findings }: RoundReport): string[]
   if (findings.length === 0) return [`BAD  ${name}, ${seconds} s: nothing was found, though a rule was left out`];
   const found = [...new Set(findings.map(({ check }) => check))].join(', ');
   return [`ok   ${name}, ${seconds} s: found by ${found}`, `     ${findings[0]?.what.slice(0, 200)}`];
+}
+
+export function fuzzLines({ functions, doors, findings }: FuzzReport): string[] {
+  const kinds = Object.entries(functions.kinds).map(([kind, { taken, refused }]) => `${kind} ${taken}/${refused}`);
+  return [
+    `${findings.length === 0 ? 'ok  ' : 'BAD '} fuzz`,
+    `     to functions, taken/refused: ${kinds.join(', ')}; ${functions.stored} stored, read back and compared`,
+    `     over the wire: ${listed(doors.sent)}`,
+    ...findings.map(({ check, what }) => `     ${check}: ${what}`),
+  ];
 }
