@@ -24,12 +24,23 @@ export function storedEventOf(row: EventRow, format: PayloadFormat): StoredEvent
   const payload =
     format === PayloadFormat.PAYLOAD_FORMAT_JSON
       ? { payloadJson: row.payload }
-      : { payload: JSON.parse(row.payload) as Record<string, unknown> };
+      : { payload: parsePayload(row.payload) };
   return {
     event: { topic, eventId, source, timestamp, ...payload },
     position: BigInt(row.position),
     receivedAt: instantOfMicros(BigInt(row.received_at_us)),
   };
+}
+
+/** Postgres writes numbers out, so only so many digits in a row can be more than a double holds. */
+const maybeTooLarge = /\d{309}/;
+
+/** A Struct has no Infinity: a number beyond a double's range becomes the largest one. */
+function parsePayload(text: string): Record<string, unknown> {
+  if (!maybeTooLarge.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_, value) =>
+    typeof value === 'number' ? Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value)) : value,
+  );
 }
 
 export function payloadFormatFaults(format: PayloadFormat): FieldError[] {

@@ -36,7 +36,7 @@ export interface Event {
     | undefined;
   /** Who sent it: 1 to 255 characters, no control characters. */
   source: string;
-  /** Numbers in a Struct are doubles. */
+  /** Numbers in a Struct are doubles; one beyond their range comes back as the largest of them. */
   payload?:
     | { [key: string]: any }
     | undefined;
