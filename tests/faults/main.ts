@@ -16,14 +16,14 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const controlSeconds = 12;
 
-async function runAll({ seed, minutes, rounds, fuzz, controls, json, keep }: Options): Promise<number> {
+async function runAll({ seed, minutes, rounds, fuzz, controls, again, json, keep }: Options): Promise<number> {
   const { stopping } = onStopSignals(say);
   const guard = startGuard();
   const reports: RoundReport[] = [];
   const wrong: string[] = [];
   try {
     const nats = await findNatsServer({ say, stop: stopping, track: guard.track });
-    say(`seed ${seed}; again with: npm run test:faults -- --seed ${seed} --minutes ${minutes}`);
+    say(`seed ${seed}; again with: npm run test:faults -- --seed ${seed} ${again}`);
     say(`nats-server ${nats.version} (${nats.path})`);
     const common = { build: root, natsBinary: nats.path, track: guard.track, stop: stopping };
     const weights = rounds.reduce((sum, { weight = 1 }) => sum + weight, fuzz ? 1 : 0);
@@ -74,7 +74,8 @@ async function main(): Promise<number> {
 }
 
 const code = await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  const { message, stack } = error as Error;
+  process.stderr.write(`${message === 'stopped' ? 'stopped before the end' : stack}\n`);
   return 1;
 });
 process.exit(code);

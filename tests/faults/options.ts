@@ -10,6 +10,8 @@ export interface Options {
   readonly rounds: readonly Round[];
   readonly fuzz: boolean;
   readonly controls: readonly Control[];
+  /** The options that the seed is the same with. */
+  readonly again: string;
   readonly json: string | undefined;
   readonly keep: string | undefined;
 }
@@ -56,7 +58,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const chosen = values.controls ? [] : chooseNamed(rounds, roundNames);
   const broken = values.controls ? chooseNamed(controls, names) : [];
   const seed = values.seed ?? Math.random().toString(36).slice(2, 10);
-  return { seed, minutes, rounds: chosen, fuzz, controls: broken, json: values.json, keep: values.keep };
+  const only = values.only === undefined ? '' : ` --only ${values.only}`;
+  const again = `${values.controls ? '--controls' : `--minutes ${minutes}`}${only}`;
+  return { seed, minutes, rounds: chosen, fuzz, controls: broken, again, json: values.json, keep: values.keep };
 }
 
 function chooseNamed<T extends { readonly name: string }>(from: readonly T[], names: readonly string[] | undefined) {

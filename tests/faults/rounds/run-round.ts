@@ -41,6 +41,7 @@ const usualLoad: LoadPlan = {
   pauseMs: 30,
 };
 const usualBoundMs = 45_000;
+const stepMs = 250;
 
 /** Builds a world, loads it, breaks it, mends it, and looks at what is left. */
 export async function runRound(round: Round, random: Random, context: RoundContext): Promise<RoundReport> {
@@ -77,8 +78,13 @@ async function runIn(
   const memory = watchMemory(world);
 
   const ending = () => stop.aborted || Date.now() >= endAtMs;
-  const sleep = (ms: number) =>
-    new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, Math.min(ms, endAtMs - Date.now()))));
+  // In small steps, so that a round that is told to stop does.
+  const sleep = async (ms: number) => {
+    const untilMs = Math.min(Date.now() + ms, endAtMs);
+    for (let left = ms; left > 0 && !stop.aborted; left = untilMs - Date.now()) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(left, stepMs)));
+    }
+  };
   const contextOf = (own: Random): FaultContext => ({
     world,
     random: own,
