@@ -54,7 +54,11 @@ export async function startSystem(options: SystemOptions = {}) {
     startGateway,
     startWorker,
     startQuery,
-    ingest: () => new IngestServiceClient(`127.0.0.1:${gatewayPort}`, credentials.createInsecure()),
+    /** With a connection of its own: grpc-js would let clients of one address share one. */
+    ingest: () =>
+      new IngestServiceClient(`127.0.0.1:${gatewayPort}`, credentials.createInsecure(), {
+        'grpc.use_local_subchannel_pool': 1,
+      }),
     processes(): ServiceProcess[] {
       return [system.gateway, ...system.workers, ...(system.query ? [system.query] : [])];
     },
