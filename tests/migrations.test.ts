@@ -52,12 +52,12 @@ function startMigrating(url: string): { child: ChildProcess; ended: Promise<{ co
   return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number | null, said })) };
 }
 
-/** Brings a database to where the version before this one had it. */
-async function migrateButTheLast(database: TestDatabase): Promise<void> {
+/** Brings a database to where the first version had it: without what today's statistics read. */
+async function migrateTheFirst(database: TestDatabase): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'eventsieve-migrations-'));
   cleanups.push(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'meta'));
-  const entries = journal.entries.slice(0, -1);
+  const entries = journal.entries.slice(0, 2);
   for (const { tag } of entries) copyFileSync(`${store}migrations/${tag}.sql`, join(folder, `${tag}.sql`));
   writeFileSync(join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
   await migrate(drizzle(database.pool), {
@@ -91,7 +91,7 @@ test('five processes may migrate an empty database at once: each migration is ap
 
 const states = [
   ['that is empty', async () => undefined, 'has no schema yet'],
-  ['whose schema is too old', migrateButTheLast, `too old, it lacks ${newest.tag}`],
+  ['whose schema is too old', migrateTheFirst, 'too old, it lacks 0002_dead_letters, '],
 ] as const;
 
 for (const [state, prepare, complaint] of states) {
@@ -163,7 +163,7 @@ for (const [state, prepare, complaint] of states) {
       reason: 'SCHEMA_TOO_OLD',
       message: expect.stringMatching(`${complaint}.*npm run migrate`),
     });
-    const empty = prepare !== migrateButTheLast;
+    const empty = prepare !== migrateTheFirst;
     for (const path of empty ? ['/stats', '/events', '/events/t/e', '/stats/reconcile'] : ['/stats']) {
       const response = await fetch(`${http}${path}`);
       expect(response.status, path).toBe(503);

@@ -55,8 +55,13 @@ export const controls: readonly Control[] = [
     patches: [
       {
         file: 'services/dedup-worker/dist/track-watermark.js',
-        from: 'Math.max(consumer.ack_floor.stream_seq',
-        to: 'Math.max(consumer.delivered.stream_seq',
+        from: 'committedUpTo({ ack_floor: floor }',
+        to: 'committedUpTo({ delivered: floor }',
+      },
+      {
+        file: 'services/dedup-worker/dist/track-watermark.js',
+        from: 'if (await allHaveRows(pool, sure, acked))',
+        to: 'if (acked > 0n)',
       },
     ],
     sql: [],
