@@ -4,6 +4,7 @@ import { connect } from '@nats-io/transport-node';
 import { expect, inject, test } from 'vitest';
 import { workersConsumer } from './support/durable.js';
 import { auditedTotals, drained } from './support/exactness.js';
+import { refuseMarked } from './support/refuse-marked.js';
 import { startSystem } from './support/system.js';
 import { startProxy } from './support/tcp-proxy.js';
 import { waitUntil } from './support/wait-until.js';
@@ -44,13 +45,7 @@ test(`workers killed ${kills} times between commit and ack while ${letters} dead
   const asked: Promise<void>[] = [];
 
   try {
-    await database.pool.query(`
-      create function refuse_marked() returns trigger language plpgsql as $$
-      begin
-        if new.payload ? 'marked' then raise exception 'marked' using errcode = '22023'; end if;
-        return new;
-      end $$;
-      create trigger refuse_marked before insert on events for each row execute function refuse_marked()`);
+    const lift = await refuseMarked(database.pool);
     await waitUntil('the stream is there', () => database.value('select max(epoch) from epochs'));
     for (let i = 0; i < letters; i++) {
       broker.publish(`${names.eventSubjectPrefix}t`, copyOf(`bad-${i}`, '{"marked":1}'));
@@ -59,7 +54,7 @@ test(`workers killed ${kills} times between commit and ack while ${letters} dead
     await broker.flush();
     await drained(system, 2 * letters);
     expect(await watch.read()).toMatchObject({ received: 2 * letters, dead_lettered: letters });
-    await database.pool.query('drop trigger refuse_marked on events');
+    await lift();
 
     let unacked = 0;
     for (let kill = 0; kill < kills; kill++) {

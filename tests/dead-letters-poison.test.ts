@@ -2,6 +2,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { copyOf, poison, text } from '../services/dedup-worker/tests/poison.js';
 import { auditedTotals, drained } from './support/exactness.js';
+import { refuseMarked } from './support/refuse-marked.js';
 import { type System, startSystem } from './support/system.js';
 import { waitUntil } from './support/wait-until.js';
 import { watchCounts } from './support/watch-counts.js';
@@ -56,13 +57,7 @@ test.each(poison.map(([what, body, code], round) => [what, code, body, round + 1
 );
 
 test('who waits for a copy that is dead-lettered is told so with the reason, and so is who looks for it, until it is redriven', async () => {
-  await system.database.pool.query(`
-    create function refuse_marked() returns trigger language plpgsql as $$
-    begin
-      if new.payload ? 'marked' then raise exception 'marked payloads are refused' using errcode = '22023'; end if;
-      return new;
-    end $$;
-    create trigger refuse_marked before insert on events for each row execute function refuse_marked()`);
+  const lift = await refuseMarked(system.database.pool);
   const single = await publish(event('single', { marked: 1 }));
   const reason = expect.stringContaining('22023: marked payloads are refused');
   expect(single.status).toBe(422);
@@ -73,7 +68,7 @@ test('who waits for a copy that is dead-lettered is told so with the reason, and
   expect(await batch.json()).toMatchObject({ received: 2, inserted: 1, results: [{ outcome: 'stored' }, refused] });
   expect(await get('/events/waited/single')).toMatchObject({ status: 'dead_lettered' });
 
-  await system.database.pool.query('drop trigger refuse_marked on events');
+  await lift();
   const redrive = await fetch(`${system.http}/dead-letters/redrive`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

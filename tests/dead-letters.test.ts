@@ -13,6 +13,7 @@ import { credentials } from '@grpc/grpc-js';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { beforeEach, expect, test } from 'vitest';
 import { auditedTotals, drained } from './support/exactness.js';
+import { refuseMarked } from './support/refuse-marked.js';
 import { type System, startSystem } from './support/system.js';
 import { waitUntil } from './support/wait-until.js';
 import { watchCounts } from './support/watch-counts.js';
@@ -81,18 +82,6 @@ async function inject(...bodies: readonly Uint8Array[]): Promise<void> {
   await drained(system, Number(before) + bodies.length);
 }
 
-/** A rule of the database's own that refuses what a fix will allow later. */
-async function refuseMarked(): Promise<() => Promise<unknown>> {
-  await system.database.pool.query(`
-    create function refuse_marked() returns trigger language plpgsql as $$
-    begin
-      if new.payload ? 'marked' then raise exception 'marked payloads are refused' using errcode = '22023'; end if;
-      return new;
-    end $$;
-    create trigger refuse_marked before insert on events for each row execute function refuse_marked()`);
-  return () => system.database.pool.query('drop trigger refuse_marked on events');
-}
-
 async function expectClean(): Promise<void> {
   const audit = (await (await fetch(`${system.http}/stats/reconcile`)).json()) as { ok: boolean; differences: unknown };
   expect(audit.differences).toEqual([]);
@@ -100,7 +89,7 @@ async function expectClean(): Promise<void> {
 }
 
 test('a poison copy among 500 is kept alone, and redriven after a fix it is stored and counted once', async () => {
-  const fix = await refuseMarked();
+  const fix = await refuseMarked(system.database.pool);
   const bodies = Array.from({ length: 499 }, (_, i) => copyOf(`good-${i}`));
   bodies.splice(200, 0, copyOf('bad', '{"marked":1,"n":12345678901234567890.10}'));
   await inject(...bodies);
@@ -144,7 +133,7 @@ test('a poison copy among 500 is kept alone, and redriven after a fix it is stor
 });
 
 test('a dead letter sent through again many times at once counts once', async () => {
-  const fix = await refuseMarked();
+  const fix = await refuseMarked(system.database.pool);
   await inject(...Array.from({ length: 40 }, (_, i) => copyOf(`bad-${i}`, '{"marked":1}')));
   await fix();
   await Promise.all(Array.from({ length: 5 }, () => call.redrive({ filter: filterOf({}) })));
@@ -180,7 +169,7 @@ test('what is still refused is dead-lettered again, with a link to the first', a
 });
 
 test('a redriven repeat of a stored event is a duplicate, and a conflicting one a conflict', async () => {
-  const fix = await refuseMarked();
+  const fix = await refuseMarked(system.database.pool);
   await inject(copyOf('one', '{"marked":1}'), copyOf('two', '{"marked":1}'));
   await fix();
   await inject(copyOf('one', '{"marked":1}'), copyOf('two', '{}'));
@@ -192,7 +181,7 @@ test('a redriven repeat of a stored event is a duplicate, and a conflicting one 
 });
 
 test('a dry run sends nothing; a discarded dead letter is left out of a filter, kept, and redriven only by position', async () => {
-  const fix = await refuseMarked();
+  const fix = await refuseMarked(system.database.pool);
   await inject(copyOf('one', '{"marked":1}'), copyOf('two', '{"marked":1}'));
   await fix();
   const dry = await call.redrive({ filter: filterOf({}), dryRun: true });
