@@ -189,7 +189,8 @@ test('while the broker hangs every call is answered in time, no more than the li
 
 test('with a broker that hangs, the deadline and a cancellation end a call, and what is sent stays counted', async () => {
   await start({ workers: 0, query: false, environment: { PUBLISH_TIMEOUT: '5s' } });
-  expect((await send(batch('before', 1))).error).toBeUndefined();
+  // A gateway is ready before it has found its broker.
+  await waitUntil('it takes events', async () => (await send(batch('before', 1))).error === undefined);
   const request = (run: string) => ({
     events: batch(run, 3).map((each) => eventOf(each)),
     waitFor: WaitFor.WAIT_FOR_BROKER,
