@@ -96,29 +96,29 @@ async function ensureConsumer(
   epoch: Epoch,
 ): Promise<string> {
   const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending };
-  let found: ConsumerConfig | undefined;
-  let durable = durableOf(names, epoch.epoch);
+  let found: { readonly name: string; readonly config: ConsumerConfig } | undefined;
+  let again: string | undefined;
   for await (const { name, config } of jsm.consumers.list(names.stream)) {
     if (!name.startsWith(names.durablePrefix)) continue;
     const isOurs = isDurableOf(names, epoch.epoch, name);
     // Putting an unsound one right would leave its ack floor where it may be past messages that are not stored.
     const unsound = whyUnsound(config);
     if (isOurs && unsound === undefined && found === undefined && name !== notThisConsumer) {
-      found = config;
-      durable = name;
+      found = { name, config };
       continue;
     }
     // A work queue has room for one consumer, and the one of an earlier epoch knows sequences that are not these.
     if (isOurs) {
       logger.warn({ consumer: name }, `${unsound ?? 'the consumer holds messages back'}; making it anew`);
       // Under a name of its own: an ack on its way to the one before would move the floor of a namesake.
-      durable = durableOf(names, epoch.epoch, randomBytes(3).toString('hex'));
+      again = randomBytes(3).toString('hex');
     }
     await jsm.consumers.delete(names.stream, name);
   }
+  const durable = found?.name ?? durableOf(names, epoch.epoch, again);
   if (found === undefined) {
     await jsm.consumers.add(names.stream, { durable_name: durable, ...neverGivesUp, ...wanted });
-  } else if (found.ack_wait !== wanted.ack_wait || found.max_ack_pending !== wanted.max_ack_pending) {
+  } else if (found.config.ack_wait !== wanted.ack_wait || found.config.max_ack_pending !== wanted.max_ack_pending) {
     await jsm.consumers.update(names.stream, durable, wanted);
   }
   const { config } = await jsm.consumers.info(names.stream, durable);
