@@ -73,8 +73,8 @@ function sample(): { stop(): Promise<Sample[]> } {
 
 /** `lost`: what the operator's hand has taken out of the stream; the only gaps there may be. */
 function expectHonest(samples: readonly Sample[], lost = 0): void {
-  // It did look: the shortest of these takes a second or two.
-  expect(samples.length).toBeGreaterThan(20);
+  // It did look, and more than at the start and at the end: how often is up to the machine.
+  expect(samples.length).toBeGreaterThan(2);
   let before = 0;
   for (const { watermark, rows } of samples) {
     expect(watermark).toBeGreaterThanOrEqual(before);
