@@ -1,0 +1,42 @@
+import type { Bench } from '../bench-context.js';
+import type { System } from '../world/system.js';
+import { type History, loadAndSettle, newHistory, resultOf, verified } from './measure-load.js';
+
+/** A system with five million events, which several cases look at. */
+export interface BigSystem {
+  readonly system: System;
+  readonly history: History;
+}
+
+const million = 1_000_000;
+const measuredAt = [0, 1, 2, 5].map((millions) => millions * million);
+const plan = { door: 'grpc', payload: 'json' } as const;
+
+/** Filled through the front door, and measured on the way: how fast events are stored as keys grow in number. */
+export function bigSystem(bench: Bench): Promise<BigSystem> {
+  return bench.once('big', async () => {
+    const system = await bench.startSystem();
+    bench.atEnd(system.stop);
+    const history = newHistory();
+    let first: number | undefined;
+    for (const keys of measuredAt) {
+      if (history.events < keys) {
+        bench.settings.say(`filling up to ${keys / million} million events`);
+        await loadAndSettle(bench, system, history, { ...plan, seconds: 900, maxCopies: keys - history.events });
+      }
+      if (keys === 0) await loadAndSettle(bench, system, history, { ...plan, seconds: 3 });
+      const measured = await loadAndSettle(bench, system, history, plan);
+      first ??= measured.settledPerSecond;
+      const name = keys === measuredAt.at(-1) ? 'growth' : `growth-${keys / million}m`;
+      bench.add({
+        ...resultOf(name, measured),
+        exact: true,
+        ...(name === 'growth' ? await verified(system, history) : {}),
+        ratio: measured.settledPerSecond / first,
+        of: 'growth-0m',
+        more: { keys },
+      });
+    }
+    return { system, history };
+  });
+}

@@ -1,0 +1,39 @@
+import type { IdShape, PayloadKind } from './events.js';
+import type { Percentiles } from './latencies.js';
+
+/** What a loading process sends, and for how long. It travels to that process as it is. */
+export interface LoadPlan {
+  readonly door: 'grpc' | 'http';
+  /** host:port, or the URL of the bridge. */
+  readonly target: string;
+  readonly batch: number;
+  readonly payload: PayloadKind;
+  readonly stored: boolean;
+  /** Share of copies that repeat another. */
+  readonly repeats: number;
+  readonly connections: number;
+  /** Calls under way at once, over all connections. */
+  readonly inFlight: number;
+  readonly seconds: number;
+  /** Ends earlier, once so many copies were sent. */
+  readonly maxCopies?: number;
+  /** Calls begin by the clock instead of one after the other, and are timed from when they should have begun. */
+  readonly callsPerSecond?: number;
+  readonly ids: IdShape;
+  /** Ids of a run before that are not to be met, or to be repeated. */
+  readonly firstNumber: number;
+}
+
+export interface LoadResult {
+  readonly calls: number;
+  readonly copies: number;
+  /** The number after the highest that was used. */
+  readonly nextNumber: number;
+  /** As the answers said. */
+  readonly duplicates: number;
+  readonly failures: number;
+  readonly failure: string;
+  readonly seconds: number;
+  readonly latency: Percentiles;
+  readonly cpuSeconds: number;
+}
