@@ -18,6 +18,8 @@ export interface BenchSettings {
   readonly say: (line: string) => void;
   /** How long a case is measured. */
   readonly seconds: number;
+  /** Where each service leaves a CPU profile. */
+  readonly profile: string | undefined;
 }
 
 export type Bench = Awaited<ReturnType<typeof openBench>>;
@@ -26,7 +28,8 @@ const searchSeconds = 2;
 
 /** What cases share: servers, load, and baselines and systems that are made when the first case asks for them. */
 export async function openBench(settings: BenchSettings) {
-  const { root, environment, natsBinary, track, stopping, say, seconds } = settings;
+  const { root, environment, natsBinary, track, stopping, say, seconds, profile } = settings;
+  const nodeFlags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const servers: Servers = await startServers({ natsBinary, track, stopping });
   const loader = startLoader(track);
   const results = new Map<string, CaseResult>();
@@ -51,7 +54,7 @@ export async function openBench(settings: BenchSettings) {
 
     startSystem(more: Readonly<Record<string, string>> = {}): Promise<System> {
       stopping.throwIfAborted();
-      return startSystem({ root, path: environment.PATH ?? '', servers, track, environment: more });
+      return startSystem({ root, path: environment.PATH ?? '', nodeFlags, servers, track, environment: more });
     },
 
     async withSystem<T>(work: (system: System) => Promise<T>, more?: Readonly<Record<string, string>>): Promise<T> {

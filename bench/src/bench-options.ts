@@ -5,6 +5,7 @@ export interface BenchOptions {
   readonly only: ReadonlySet<string> | undefined;
   readonly json: string | undefined;
   readonly seconds: number;
+  readonly profile: string | undefined;
 }
 
 export const benchHelp = `npm run bench: how fast this machine is with eventsieve, everything on it: load, gateway, NATS, worker, Postgres.
@@ -15,6 +16,7 @@ what was sent, and prints a table. The exit code is 1 when any case was not exac
   --only NAME,…     these cases; what they are divided by is measured, too
   --seconds 12      how long a case is measured
   --json FILE       the same figures as JSON
+  --profile FOLDER  each service leaves a CPU profile there (DevTools and speedscope read it); costs speed
 
 Cases:
 ${cases.map(({ name, about }) => `  ${name.padEnd(24)}${about}`).join('\n')}
@@ -36,12 +38,23 @@ export function readBenchOptions(args: readonly string[]): BenchOptions | undefi
   if (!/^\d{1,4}$/.test(values.seconds ?? '12') || seconds < 1) {
     throw new Error(`--seconds is "${values.seconds}", but must be a whole number from 1.`);
   }
-  return { only: names === undefined ? undefined : new Set(names), json: values.json, seconds };
+  return {
+    only: names === undefined ? undefined : new Set(names),
+    json: values.json,
+    seconds,
+    profile: values.profile,
+  };
 }
 
 function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
-  const options = { help: { type: 'boolean', short: 'h' }, only: text, json: text, seconds: text } as const;
+  const options = {
+    help: { type: 'boolean', short: 'h' },
+    only: text,
+    json: text,
+    profile: text,
+    seconds: text,
+  } as const;
   try {
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {

@@ -11,14 +11,14 @@ import { describeMachine, printTable, toJson } from './report.js';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
-async function runBench({ only, json, seconds }: BenchOptions): Promise<number> {
+async function runBench({ only, json, seconds, profile }: BenchOptions): Promise<number> {
   const { stopping } = onStopSignals(say);
   const guard = startGuard();
   const { track } = guard;
   const environment = process.env;
   try {
     const { path: natsBinary } = await findNatsServer({ env: environment, say, stop: stopping, track });
-    const bench = await openBench({ root, environment, natsBinary, track, stopping, say, seconds });
+    const bench = await openBench({ root, environment, natsBinary, track, stopping, say, seconds, profile });
     try {
       for (const { name, run } of cases) {
         if (stopping.aborted) break;

@@ -19,6 +19,8 @@ export interface SystemUse {
 export interface SystemContext {
   readonly root: string;
   readonly path: string;
+  /** For Node itself, in front of the service. */
+  readonly nodeFlags: readonly string[];
   readonly servers: Servers;
   readonly track: Track;
   readonly environment?: Readonly<Record<string, string>>;
@@ -30,7 +32,7 @@ const readyWithinMs = 60_000;
 const keptOutput = 4_000;
 
 /** Gateway, worker and query as they are shipped, on a database and a stream of their own. */
-export async function startSystem({ root, path, servers, track, environment = {} }: SystemContext) {
+export async function startSystem({ root, path, nodeFlags, servers, track, environment = {} }: SystemContext) {
   const database = await createDatabase(servers.postgres.url);
   const prefix = `b${randomBytes(4).toString('hex')}`;
   const ports = { gateway: await freePort(), query: await freePort(), http: await freePort() };
@@ -51,7 +53,7 @@ export async function startSystem({ root, path, servers, track, environment = {}
   const processes = new Map<ServiceName, ChildProcess>();
 
   async function start(name: ServiceName): Promise<void> {
-    const child = spawn(process.execPath, [join(root, `services/${name}/dist/main.js`)], {
+    const child = spawn(process.execPath, [...nodeFlags, join(root, `services/${name}/dist/main.js`)], {
       cwd: servers.folder,
       env: settings,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
