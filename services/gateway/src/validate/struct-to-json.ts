@@ -1,7 +1,7 @@
-import { isUtf8 } from 'node:buffer';
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire';
 import { pathText } from '@eventsieve/runtime/json-text';
 import { growsTooLong, growthOf } from '@eventsieve/runtime/json-text-number';
+import { createJsonBytes, type JsonBytes, reserve, takeJson, writeAscii, writeString } from './json-bytes.js';
 
 /** What is wrong inside a payload, and where: `items[2].price`; an empty path is the payload itself. */
 export class PayloadFault extends Error {
@@ -10,7 +10,7 @@ export class PayloadFault extends Error {
   constructor(place: Place | undefined, message: string) {
     super(message);
     const steps: (string | number)[] = [];
-    for (let at = place; at !== undefined; at = at.around) steps.push(at.step);
+    for (let at = place; at !== undefined; at = at.around) steps.push(at.step());
     this.path = pathText(steps.reverse());
   }
 }
@@ -18,123 +18,225 @@ export class PayloadFault extends Error {
 /** Where a value is; made into text only for a fault. */
 interface Place {
   readonly around: Place | undefined;
-  readonly step: string | number;
+  readonly step: () => string | number;
 }
 
-interface Writing {
+/** One payload on its way. Positions are those in all of its bytes: no part of it is ever cut out. */
+interface Walk {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  at: number;
+  readonly out: JsonBytes;
   /** How much longer numbers may still make the text once they are written out. */
   growthLeft: number;
 }
 
-// Field numbers of google/protobuf/struct.proto.
-const structFields = 1;
-const entryKey = 1;
-const entryValue = 2;
-const listValues = 1;
-const value = { null: 1, number: 2, string: 3, bool: 4, struct: 5, list: 6 } as const;
+// Tags of google/protobuf/struct.proto: field number, then wire type.
+const delimited = 2;
+const structEntry = (1 << 3) | delimited;
+const entryKey = (1 << 3) | delimited;
+const entryValue = (2 << 3) | delimited;
+const listValue = (1 << 3) | delimited;
+const nullField = 1;
+const numberValue = (2 << 3) | 1;
+const stringValue = (3 << 3) | delimited;
+const boolValue = 4 << 3;
+const structValue = (5 << 3) | delimited;
+const arrayValue = (6 << 3) | delimited;
+
+// One payload at a time is walked, from its beginning to its end or its first fault.
+const written = createJsonBytes();
 
 /**
- * A google.protobuf.Struct, still encoded, as JSON text. Going by objects would be slower, would drop a "__proto__" key
- * in silence, would repair broken UTF-8 in silence, and would turn NaN into null.
+ * A google.protobuf.Struct, still encoded, as JSON text in UTF-8. Going by objects would be slower, would drop a
+ * "__proto__" key in silence, would repair broken UTF-8 in silence, and would turn NaN into null.
  */
 export function structToJson(
   bytes: Uint8Array,
   maxDepth: number,
   maxGrowth: number = Number.POSITIVE_INFINITY,
-): string {
-  return structText(bytes, undefined, maxDepth, { growthLeft: maxGrowth });
+): Buffer {
+  written.length = 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  writeStruct({ bytes, view, at: 0, out: written, growthLeft: maxGrowth }, bytes.length, undefined, maxDepth);
+  return takeJson(written);
 }
 
-function structText(bytes: Uint8Array, place: Place | undefined, depthLeft: number, writing: Writing): string {
+interface Member {
+  readonly keyFrom: number;
+  readonly keyTo: number;
+  readonly textFrom: number;
+  textTo: number;
+}
+
+function writeStruct(walk: Walk, end: number, place: Place | undefined, depthLeft: number): void {
   if (depthLeft === 0) throw new PayloadFault(place, 'is nested too deeply');
-  const reader = new BinaryReader(bytes);
-  const members: [key: string, text: string][] = [];
+  const { bytes, out } = walk;
+  writeAscii(out, '{');
+  const first = out.length;
+  let members: Member[] | undefined;
+  let last: Member | undefined;
   let sorted = true;
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    if (field !== structFields || type !== WireType.LengthDelimited) {
-      reader.skip(type, field);
+  while (walk.at < end) {
+    const tag = readVarint(walk, end);
+    if (tag !== structEntry) {
+      skip(walk, tag, end);
       continue;
     }
-    const [key, encoded] = readEntry(reader.bytes(), place);
-    const at = { around: place, step: key };
-    const previous = members.at(-1);
-    if (previous !== undefined && previous[0] > key) sorted = false;
-    members.push([key, valueText(encoded, at, depthLeft - 1, writing)]);
+    if (last !== undefined) writeAscii(out, ',');
+    const member = writeEntry(walk, readEnd(walk, end), place, depthLeft - 1);
+    if (last !== undefined) {
+      if (compareKeys(bytes, last, member) > 0) sorted = false;
+      members ??= [last];
+      members.push(member);
+    }
+    last = member;
   }
   // A map has no order on the wire, and some clients shuffle it at each sending: sorted, a repeat is the same text, and
   // the broker's window recognises it.
-  if (!sorted) members.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  let text = '{';
-  for (const [key, value] of members) text += `${text.length === 1 ? '' : ','}${JSON.stringify(key)}:${value}`;
-  return `${text}}`;
+  if (!sorted && members !== undefined) putInOrder(walk, first, members);
+  writeAscii(out, '}');
 }
 
-function readEntry(bytes: Uint8Array, place: Place | undefined): [key: string, encoded: Uint8Array] {
-  const reader = new BinaryReader(bytes);
-  let key: Uint8Array = new Uint8Array(0);
-  let encoded: Uint8Array = new Uint8Array(0);
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    if (type === WireType.LengthDelimited && field === entryKey) key = reader.bytes();
-    else if (type === WireType.LengthDelimited && field === entryValue) encoded = reader.bytes();
-    else reader.skip(type, field);
+function putInOrder({ bytes, out }: Walk, first: number, members: Member[]): void {
+  const texts = Buffer.from(out.bytes.subarray(first, out.length));
+  members.sort((a, b) => compareKeys(bytes, a, b));
+  out.length = first;
+  for (const [index, { textFrom, textTo }] of members.entries()) {
+    if (index > 0) writeAscii(out, ',');
+    reserve(out, textTo - textFrom);
+    out.length += texts.copy(out.bytes, out.length, textFrom - first, textTo - first);
   }
-  const name = textOf(key, place, 'has a key that');
-  if (name === '__proto__') throw new PayloadFault({ around: place, step: name }, 'must not be a key');
-  return [name, encoded];
 }
 
-function valueText(bytes: Uint8Array, place: Place, depthLeft: number, writing: Writing): string {
-  const reader = new BinaryReader(bytes);
-  let text = 'null';
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    if (field === value.number && type === WireType.Bit64) text = numberText(reader.double(), place, writing);
-    else if (field === value.string && type === WireType.LengthDelimited) {
-      text = JSON.stringify(textOf(reader.bytes(), place, 'is a string that'));
-    } else if (field === value.bool && type === WireType.Varint) text = reader.bool() ? 'true' : 'false';
-    else if (field === value.struct && type === WireType.LengthDelimited)
-      text = structText(reader.bytes(), place, depthLeft, writing);
-    else if (field === value.list && type === WireType.LengthDelimited)
-      text = listText(reader.bytes(), place, depthLeft, writing);
-    else {
-      reader.skip(type, field);
-      if (field === value.null) text = 'null';
+function compareKeys(bytes: Uint8Array, a: Member, b: Member): number {
+  const length = Math.min(a.keyTo - a.keyFrom, b.keyTo - b.keyFrom);
+  for (let i = 0; i < length; i++) {
+    const difference = (bytes[a.keyFrom + i] as number) - (bytes[b.keyFrom + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.keyTo - a.keyFrom - (b.keyTo - b.keyFrom);
+}
+
+function writeEntry(walk: Walk, end: number, place: Place | undefined, depthLeft: number): Member {
+  const { bytes, out } = walk;
+  let keyFrom = end;
+  let keyTo = end;
+  let valueFrom = end;
+  let valueTo = end;
+  while (walk.at < end) {
+    const tag = readVarint(walk, end);
+    if (tag === entryKey) {
+      keyTo = readEnd(walk, end);
+      keyFrom = walk.at;
+      walk.at = keyTo;
+    } else if (tag === entryValue) {
+      valueTo = readEnd(walk, end);
+      valueFrom = walk.at;
+      walk.at = valueTo;
+    } else skip(walk, tag, end);
+  }
+  const member = { keyFrom, keyTo, textFrom: out.length, textTo: 0 };
+  const wrong = writeString(out, bytes, keyFrom, keyTo);
+  if (wrong !== undefined) throw new PayloadFault(place, `has a key that ${wrong}`);
+  const here = { around: place, step: () => Buffer.from(bytes.subarray(keyFrom, keyTo)).toString() };
+  if (keyTo - keyFrom === 9 && here.step() === '__proto__') throw new PayloadFault(here, 'must not be a key');
+  writeAscii(out, ':');
+  walk.at = valueFrom;
+  writeValue(walk, valueTo, here, depthLeft);
+  walk.at = end;
+  member.textTo = out.length;
+  return member;
+}
+
+/** Of several fields the last one is the value, as everywhere in protobuf. */
+function writeValue(walk: Walk, end: number, place: Place, depthLeft: number): void {
+  const { out, bytes, view } = walk;
+  const from = out.length;
+  while (walk.at < end) {
+    const tag = readVarint(walk, end);
+    if (tag === numberValue) {
+      if (walk.at + 8 > end) throw new RangeError('a number ends too early');
+      const number = view.getFloat64(walk.at, true);
+      walk.at += 8;
+      out.length = from;
+      writeAscii(out, numberText(walk, number, place));
+    } else if (tag === stringValue) {
+      const to = readEnd(walk, end);
+      out.length = from;
+      const wrong = writeString(out, bytes, walk.at, to);
+      if (wrong !== undefined) throw new PayloadFault(place, `is a string that ${wrong}`);
+      walk.at = to;
+    } else if (tag === boolValue) {
+      out.length = from;
+      writeAscii(out, readVarint(walk, end) === 0 ? 'false' : 'true');
+    } else if (tag === structValue) {
+      out.length = from;
+      writeStruct(walk, readEnd(walk, end), place, depthLeft);
+    } else if (tag === arrayValue) {
+      out.length = from;
+      writeList(walk, readEnd(walk, end), place, depthLeft);
+    } else {
+      skip(walk, tag, end);
+      if (tag >>> 3 === nullField) out.length = from;
     }
   }
-  return text;
+  if (out.length === from) writeAscii(out, 'null');
 }
 
-function listText(bytes: Uint8Array, place: Place, depthLeft: number, writing: Writing): string {
+function writeList(walk: Walk, end: number, place: Place, depthLeft: number): void {
   if (depthLeft === 0) throw new PayloadFault(place, 'is nested too deeply');
-  const reader = new BinaryReader(bytes);
-  let text = '[';
-  for (let index = 0; reader.pos < reader.len; ) {
-    const [field, type] = reader.tag();
-    if (field !== listValues || type !== WireType.LengthDelimited) {
-      reader.skip(type, field);
+  writeAscii(walk.out, '[');
+  for (let index = 0; walk.at < end; ) {
+    const tag = readVarint(walk, end);
+    if (tag !== listValue) {
+      skip(walk, tag, end);
       continue;
     }
-    const at = { around: place, step: index };
-    text += `${index === 0 ? '' : ','}${valueText(reader.bytes(), at, depthLeft - 1, writing)}`;
+    if (index > 0) writeAscii(walk.out, ',');
+    const is = index;
+    writeValue(walk, readEnd(walk, end), { around: place, step: () => is }, depthLeft - 1);
     index++;
   }
-  return `${text}]`;
+  writeAscii(walk.out, ']');
 }
 
-function numberText(number: number, place: Place, writing: Writing): string {
+function numberText(walk: Walk, number: number, place: Place): string {
   if (!Number.isFinite(number)) throw new PayloadFault(place, `is ${number}, which JSON cannot hold`);
-  const text = JSON.stringify(number);
-  if (text.includes('e')) {
-    writing.growthLeft -= growthOf(number < 0 ? text.slice(1) : text);
-    if (writing.growthLeft < 0) throw new PayloadFault(place, growsTooLong);
+  const text = String(number);
+  // Below that nothing is written with an exponent.
+  if (!(Math.abs(number) >= 1e-6 && Math.abs(number) < 1e21) && text.includes('e')) {
+    walk.growthLeft -= growthOf(number < 0 ? text.slice(1) : text);
+    if (walk.growthLeft < 0) throw new PayloadFault(place, growsTooLong);
   }
   return text;
 }
 
-function textOf(bytes: Uint8Array, place: Place | undefined, what: string): string {
-  if (!isUtf8(bytes)) throw new PayloadFault(place, `${what} is not valid UTF-8`);
-  if (bytes.includes(0)) throw new PayloadFault(place, `${what} contains NUL`);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+/** Tags, lengths and booleans; more than 32 bits of one say nothing here but that it is not zero. */
+function readVarint(walk: Walk, end: number): number {
+  const { bytes } = walk;
+  let result = 0;
+  for (let shift = 0; shift < 70; shift += 7) {
+    if (walk.at >= end) throw new RangeError('a varint ends too early');
+    const byte = bytes[walk.at++] as number;
+    if (shift < 28) result |= (byte & 0x7f) << shift;
+    else if ((byte & 0x7f) !== 0) result = shift === 28 ? (result | (byte << 28)) >>> 0 : result || 1;
+    if (byte < 0x80) return result;
+  }
+  throw new RangeError('a varint is too long');
+}
+
+/** Where what begins here ends. */
+function readEnd(walk: Walk, end: number): number {
+  const length = readVarint(walk, end);
+  if (length > end - walk.at) throw new RangeError('a length goes beyond what is there');
+  return walk.at + length;
+}
+
+/** What a later version may have added. */
+function skip(walk: Walk, tag: number, end: number): void {
+  const reader = new BinaryReader(walk.bytes.subarray(walk.at, end));
+  if (tag >>> 3 === 0) throw new RangeError('a field has the number 0');
+  reader.skip((tag & 7) as WireType, tag >>> 3);
+  walk.at += reader.pos;
 }

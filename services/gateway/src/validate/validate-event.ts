@@ -56,7 +56,7 @@ function payloadText({ payload, payloadJson }: DoorEvent, limits: EventLimits): 
   if (payloadJson !== undefined) return checkedJson(payloadJson, limits);
   if (payload === undefined || payload.length === 0) return emptyObject;
   try {
-    return Buffer.from(structToJson(payload, limits.maxPayloadDepth, limits.maxEventBytes));
+    return structToJson(payload, limits.maxPayloadDepth, limits.maxEventBytes);
   } catch (error) {
     if (error instanceof PayloadFault) return { field: below('payload', error.path), message: error.message };
     return { field: 'payload', message: 'is not an encoded google.protobuf.Struct' };
