@@ -28,6 +28,8 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number;
   /** A name for machines, such as STREAM_FULL. */
   readonly reason?: string;
+  /** The place of the request in its stream, from 0: so many requests before it were answered. */
+  readonly request?: number;
   readonly cause?: unknown;
 }
 
@@ -37,6 +39,7 @@ export class EventsieveError extends Error {
   readonly fields: readonly FieldError[];
   readonly retryAfterMs: number | undefined;
   readonly reason: string | undefined;
+  readonly request: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -45,6 +48,7 @@ export class EventsieveError extends Error {
     this.fields = details.fields ?? [];
     this.retryAfterMs = details.retryAfterMs;
     this.reason = details.reason;
+    this.request = details.request;
   }
 }
 

@@ -11,12 +11,14 @@ test('an error is the same on the other side', () => {
   const full = new EventsieveError('RESOURCE_EXHAUSTED', 'the stream is full', {
     reason: 'STREAM_FULL',
     retryAfterMs: 1_250,
+    request: 0,
   });
   expect(overTheWire(full)).toMatchObject({
     code: 'RESOURCE_EXHAUSTED',
     message: 'the stream is full',
     reason: 'STREAM_FULL',
     retryAfterMs: 1_250,
+    request: 0,
   });
   const fields = [{ index: 3, field: 'topic', message: 'must not be empty' }];
   expect(overTheWire(invalid(fields))).toMatchObject({ code: 'INVALID_ARGUMENT', fields });

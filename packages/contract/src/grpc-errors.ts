@@ -8,10 +8,15 @@ const typeUrl = (name: string) => `type.googleapis.com/google.rpc.${name}`;
 
 /** An error as gRPC carries it, with the google.rpc details that say which field, and when to try again. */
 export function toGrpcStatus(error: EventsieveError): Partial<StatusObject> {
+  const place: Record<string, string> = error.request === undefined ? {} : { request: String(error.request) };
   const details: { typeUrl: string; value: Buffer }[] = [
     {
       typeUrl: typeUrl('ErrorInfo'),
-      value: encoded(ErrorInfo, { reason: error.reason ?? error.code, domain, metadata: { code: error.code } }),
+      value: encoded(ErrorInfo, {
+        reason: error.reason ?? error.code,
+        domain,
+        metadata: { code: error.code, ...place },
+      }),
     },
   ];
   if (error.fields.length > 0) {
@@ -35,6 +40,7 @@ export function toGrpcStatus(error: EventsieveError): Partial<StatusObject> {
 export function fromGrpcError(error: ServiceError): EventsieveError {
   let code: ErrorCode = codeOfBareStatus(error.code);
   let reason: string | undefined;
+  let request: number | undefined;
   let fields: FieldError[] = [];
   let retryAfterMs: number | undefined;
   for (const detail of detailsOf(error)) {
@@ -43,6 +49,7 @@ export function fromGrpcError(error: ServiceError): EventsieveError {
       reason = info.reason;
       const exact = info.metadata.code;
       if (exact !== undefined && exact in errorCodes) code = exact as ErrorCode;
+      if (info.metadata.request !== undefined) request = Number(info.metadata.request);
     } else if (detail.typeUrl === typeUrl('BadRequest')) {
       fields = BadRequest.decode(detail.value).fieldViolations.map((violation) => ({
         ...parsePath(violation.field),
@@ -57,6 +64,7 @@ export function fromGrpcError(error: ServiceError): EventsieveError {
     fields,
     cause: error,
     ...(reason === undefined ? {} : { reason }),
+    ...(request === undefined ? {} : { request }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

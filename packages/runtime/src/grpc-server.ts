@@ -32,8 +32,14 @@ export interface EndedCall<Request> {
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
 
 /** Bytes that are no message. grpc-js would answer INTERNAL and hide the call from the handler. */
-class Undecodable {
+export class Undecodable {
   constructor(readonly cause: unknown) {}
+
+  refusal(): EventsieveError {
+    return new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', {
+      reason: 'UNDECODABLE',
+    });
+  }
 }
 
 export interface GrpcService {
@@ -69,7 +75,8 @@ export function unary<Request, Response>(
 ) {
   return (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>): void => {
     const begunAtMs = performance.now();
-    const request = call.request instanceof Undecodable ? undefined : call.request;
+    const received: Request | Undecodable = call.request;
+    const request = received instanceof Undecodable ? undefined : received;
     const ended = (error?: EventsieveError) =>
       onEnded({ request, error, seconds: (performance.now() - begunAtMs) / 1000 });
     const fail = (thrown: unknown) => {
@@ -77,26 +84,20 @@ export function unary<Request, Response>(
       ended(error);
       answer(toGrpcStatus(error));
     };
-    if (request === undefined) {
-      fail(
-        new EventsieveError('INVALID_ARGUMENT', 'the request is not a message of this method', {
-          reason: 'UNDECODABLE',
-        }),
-      );
-      return;
-    }
-    const deadline = call.getDeadline();
-    const context: CallContext = {
-      deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
-      cancelled: () => call.cancelled,
-    };
+    if (received instanceof Undecodable) return void fail(received.refusal());
+    const context = contextOf(call);
     Promise.resolve()
-      .then(() => handler(request, context))
+      .then(() => handler(received, context))
       .then((response) => {
         ended();
         answer(null, response);
       }, fail);
   };
+}
+
+export function contextOf(call: Pick<OpenStream, 'getDeadline' | 'cancelled'>): CallContext {
+  const deadline = call.getDeadline();
+  return { deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline, cancelled: () => call.cancelled };
 }
 
 /** What nobody foresaw leaves as INTERNAL, with the cause in the log and none in the answer. */
@@ -150,13 +151,18 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
           clearTimeout(hard);
           resolve();
         });
-        // Who watches the health would watch for ever.
-        for (const stream of streams) stream.emit('error', toGrpcStatus(stoppingNow()));
+        // Who watches the health would watch for ever. A stream that listens ends by itself, once it has answered.
+        for (const stream of streams) {
+          if (!stream.emit(stopEvent)) stream.emit('error', toGrpcStatus(serverStopping()));
+        }
       }),
   };
 }
 
-function stoppingNow(): EventsieveError {
+/** Of a stream, when the server is told to stop. */
+export const stopEvent = 'eventsieve-stop';
+
+export function serverStopping(): EventsieveError {
   return new EventsieveError('UNAVAILABLE', 'the server is stopping', { reason: 'STOPPING', retryAfterMs: 500 });
 }
 

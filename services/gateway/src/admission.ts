@@ -23,6 +23,11 @@ const bytesOfCopy = 1024;
 // While Postgres is away STORED calls stay for seconds: what they may take leaves room for those that wait for the broker.
 const storedShare = 0.5;
 
+/** What a call keeps in memory, at most. */
+export function heldBytes({ bytes, copies }: Omit<CallSize, 'waitForStored'>): number {
+  return bytes + bytesOfCall + copies * bytesOfCopy;
+}
+
 /** Bounds what calls hold in memory from their start to their answer, whatever they wait for. */
 export function createAdmission({ maxWaitingCopies, maxRequestBytesInFlight }: AdmissionLimits): Admission {
   const all = { calls: 0, bytes: 0 };
@@ -32,7 +37,7 @@ export function createAdmission({ maxWaitingCopies, maxRequestBytesInFlight }: A
   return {
     admit(call) {
       const { waitForStored, copies } = call;
-      const bytes = call.bytes + bytesOfCall + copies * bytesOfCopy;
+      const bytes = heldBytes(call);
       if (waitForStored && stored.calls > 0) {
         if (stored.copies + copies > maxWaitingCopies) throw tooManyWaiting();
         if (stored.bytes + bytes > maxStoredBytes) throw tooManyBytes();

@@ -6,6 +6,8 @@ export interface Caller {
   /** When the answer has to leave to be there before the deadline. */
   readonly untilMs: number;
   readonly cancelled: () => boolean;
+  /** Whether the same caller may have sent more behind this, and is rather kept waiting than refused. */
+  readonly streams?: boolean;
 }
 
 const travelMs = 50;

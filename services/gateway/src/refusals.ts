@@ -46,6 +46,10 @@ export function brokerAway(): EventsieveError {
   return new EventsieveError('UNAVAILABLE', message, { reason: 'BROKER_AWAY', retryAfterMs: 1_000 });
 }
 
+export function tooLate(): EventsieveError {
+  return new EventsieveError('DEADLINE_EXCEEDED', 'the deadline has passed; nothing was taken');
+}
+
 export function stoppingNow(): EventsieveError {
   const message = 'the gateway is stopping; nothing was taken';
   return new EventsieveError('UNAVAILABLE', message, { reason: 'STOPPING', retryAfterMs: 500 });

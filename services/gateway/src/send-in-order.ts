@@ -3,13 +3,13 @@ import type { Gateway } from './gateway.js';
 import type { OutgoingMessage, PubAck } from './publisher.js';
 import { brokerAway, isTransient, lacksStream, overloaded } from './refusals.js';
 
-const attempts = 5;
+const mostAttempts = 5;
 const pauseMs = 100;
 
 /**
  * Publishes a request's messages, for as long as the caller waits. It is tried again only when the broker has definitely
  * refused every one of them, and for a reason that passes: to send some again after others were taken would turn their
- * order round.
+ * order round. For the same reason nothing of a stream is: what is behind it is on its way already.
  */
 export async function sendInOrder(
   gateway: Gateway,
@@ -17,15 +17,16 @@ export async function sendInOrder(
   caller: Caller,
 ): Promise<readonly PubAck[]> {
   const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
+  const attempts = caller.streams ? 1 : mostAttempts;
   for (let attempt = 1; ; attempt++) {
     if (!gateway.connected()) throw brokerAway();
     if (!gateway.publisher.hasRoom(messages.length, bytes)) throw overloaded();
     const acks = await whileCallerWaits(publish(gateway, messages), caller);
-    if (attempt === attempts || !acks.every(isTransient)) return acks;
+    if (!acks.every(isTransient)) return acks;
     const againAtMs = Date.now() + pauseMs * attempt;
     // Out of time between two attempts nothing is under way: what the broker said last is the answer.
     if (acks.some(lacksStream)) await patiently(gateway.ensureStream(), caller);
-    if (againAtMs >= caller.untilMs || caller.cancelled()) return acks;
+    if (attempt === attempts || againAtMs >= caller.untilMs || caller.cancelled()) return acks;
     await new Promise((resolve) => setTimeout(resolve, againAtMs - Date.now()));
   }
 }

@@ -2,6 +2,7 @@ import { IngestServiceService, type PublishResponse } from '@eventsieve/contract
 import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import { openBrokerLink } from '@eventsieve/runtime/broker-link';
 import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
+import { duplex } from '@eventsieve/runtime/grpc-duplex';
 import { createHealth } from '@eventsieve/runtime/grpc-health';
 import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
 import { startGrpcServer, tolerant, unary } from '@eventsieve/runtime/grpc-server';
@@ -17,11 +18,15 @@ import { createGatewayMetrics } from './metrics.js';
 import { createPublisher } from './publisher.js';
 import { stoppingNow } from './refusals.js';
 import { type ArrivedRequest, publish } from './rpc/publish.js';
+import { publishStream } from './rpc/publish-stream.js';
 import { createVerdictDesk } from './verdict-desk.js';
+import { createWaitingRoom } from './waiting-room.js';
 
 const serviceName = 'eventsieve.v1.IngestService';
 const brokerPart = 'nats';
 const retryMs = 500;
+// Of what all calls may hold: requests of streams that wait until they may come in.
+const waitingShare = 0.25;
 
 export const startGateway: StartPart = async (environment, logger) => {
   const config = readConfig(environment);
@@ -89,7 +94,9 @@ export const startGateway: StartPart = async (environment, logger) => {
     names: config.names,
     limits: config.limits,
     storedTimeoutMs: config.storedTimeoutMs,
+    roomTimeoutMs: config.publishTimeoutMs,
     admission,
+    waitingRoom: createWaitingRoom(config.admission.maxRequestBytesInFlight * waitingShare),
     publisher,
     desk,
     duplicates,
@@ -108,8 +115,10 @@ export const startGateway: StartPart = async (environment, logger) => {
     metrics.ended,
   );
 
-  // The same method as in the API, read into the gateway's own view of the request.
-  const method = IngestServiceService.publish as unknown as MethodDefinition<ArrivedRequest, PublishResponse>;
+  const handlePublishStream = duplex<ArrivedRequest, PublishResponse>((conversation) => {
+    if (stopping) throw stoppingNow();
+    return publishStream(gateway, conversation);
+  }, logger);
   const server = await startGrpcServer({
     host: config.bindHost,
     port: config.grpcPort,
@@ -118,8 +127,11 @@ export const startGateway: StartPart = async (environment, logger) => {
     drainMs: config.drainMs,
     services: [
       {
-        definition: { publish: tolerant(method, (bytes) => ({ ...DoorRequest.decode(bytes), bytes: bytes.length })) },
-        implementation: { publish: handlePublish },
+        definition: {
+          publish: intoOwnView(IngestServiceService.publish),
+          publishStream: intoOwnView(IngestServiceService.publishStream),
+        },
+        implementation: { publish: handlePublish, publishStream: handlePublishStream },
       },
       health.service,
       ...reflectionServices([serviceName, 'grpc.health.v1.Health']),
@@ -153,3 +165,11 @@ export const startGateway: StartPart = async (environment, logger) => {
     },
   };
 };
+
+/** A method of the API, read into the gateway's own view of the request. */
+function intoOwnView(method: unknown): MethodDefinition<ArrivedRequest, PublishResponse> {
+  return tolerant(method as MethodDefinition<ArrivedRequest, PublishResponse>, (bytes) => ({
+    ...DoorRequest.decode(bytes),
+    bytes: bytes.length,
+  }));
+}

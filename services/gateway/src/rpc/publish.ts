@@ -7,12 +7,13 @@ import {
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import type { CallContext } from '@eventsieve/runtime/grpc-server';
-import { callerOf } from '../caller.js';
+import type { CallSize } from '../admission.js';
+import { type Caller, callerOf } from '../caller.js';
 import type { EventLimits } from '../config.js';
 import type { Gateway } from '../gateway.js';
 import { publishToBroker } from '../publish-to-broker.js';
 import { publishToStore } from '../publish-to-store.js';
-import { brokerAway, overloaded } from '../refusals.js';
+import { brokerAway, overloaded, tooLate } from '../refusals.js';
 import { maxTextCharacters } from '../validate/text-field.js';
 import type { Fault, ValidEvent } from '../validate/validate-event.js';
 import { isFault, validateRequest } from '../validate/validate-request.js';
@@ -34,41 +35,50 @@ export async function publish(
   request: ArrivedRequest,
   context: CallContext,
 ): Promise<PublishResponse> {
-  if (context.deadlineMs <= Date.now())
-    throw new EventsieveError('DEADLINE_EXCEEDED', 'the deadline has passed; nothing was taken');
-  const leave = admit(gateway, request);
+  const leave = admit(gateway, request, context);
   try {
-    return await publishAdmitted(gateway, request, context);
+    const response = await publishAdmitted(gateway, request, callerOf(context));
+    gateway.metrics.answered(waitsForStored(request), response.results);
+    return response;
   } finally {
     leave();
   }
 }
 
 /** Says no before any work is done: what is refused in masses has to be cheap. */
-function admit({ admission, connected, publisher }: Gateway, { events, bytes, waitFor }: ArrivedRequest): () => void {
+export function admit(
+  { admission, connected, publisher }: Gateway,
+  request: ArrivedRequest,
+  { deadlineMs }: CallContext,
+): () => void {
+  if (deadlineMs <= Date.now()) throw tooLate();
   if (!connected()) throw brokerAway();
-  if (!publisher.hasRoom(events.length, bytes)) throw overloaded();
-  return admission.admit({ waitForStored: waitFor === WaitFor.WAIT_FOR_STORED, copies: events.length, bytes });
+  if (!publisher.hasRoom(request.events.length, request.bytes)) throw overloaded();
+  return admission.admit(sizeOf(request));
 }
 
-async function publishAdmitted(
+export function sizeOf(request: ArrivedRequest): CallSize {
+  return { waitForStored: waitsForStored(request), copies: request.events.length, bytes: request.bytes };
+}
+
+export const waitsForStored = ({ waitFor }: DoorRequest) => waitFor === WaitFor.WAIT_FOR_STORED;
+
+/** By the time that it has returned its promise, everything that will be sent at once has been sent. */
+export async function publishAdmitted(
   gateway: Gateway,
   request: ArrivedRequest,
-  context: CallContext,
+  caller: Caller,
 ): Promise<PublishResponse> {
   const { events, waitForStored } = validateRequest(request, limitsOf(gateway));
   const valid = events.filter((event): event is ValidEvent => !isFault(event));
   let verdicts: Verdict[] = [];
   if (valid.length > 0) {
     gateway.metrics.received(waitForStored, valid.length);
-    const caller = callerOf(context);
     verdicts = waitForStored
       ? await publishToStore(gateway, valid, caller)
       : await publishToBroker(gateway, valid, caller);
   }
-  const response = respond(request, events, verdicts);
-  gateway.metrics.answered(waitForStored, response.results);
-  return response;
+  return respond(request, events, verdicts);
 }
 
 /** The broker may be set to take less than MAX_EVENT_BYTES. */

@@ -10,8 +10,10 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -524,6 +526,27 @@ export const IngestServiceService = {
     responseSerialize: (value: PublishResponse): Buffer => Buffer.from(PublishResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PublishResponse => PublishResponse.decode(value),
   },
+  /**
+   * PublishStream is Publish many times over in one call: one answer for each request, in the order of the requests.
+   * Each request has its own wait_for and allow_partial; one that waits for STORED holds back the answers behind it.
+   * Many may be on their way at once, and the broker gets them in their order. When there is no room for more, the
+   * gateway does not read on.
+   *
+   * The first request that cannot be answered ends the stream with its error, after the answers to all before it. Its
+   * place in the stream, counted from 0 as the answers are, stands in the message and as "request" in the metadata of
+   * ErrorInfo. After INVALID_ARGUMENT nothing was taken of it or of what came behind it; with allow_partial the stream
+   * goes on instead. After any other end, a gateway that stops (UNAVAILABLE, STOPPING) among them, the fate of what has
+   * no answer is unknown: send it again, in a new stream.
+   */
+  publishStream: {
+    path: "/eventsieve.v1.IngestService/PublishStream" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: PublishRequest): Buffer => Buffer.from(PublishRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PublishRequest => PublishRequest.decode(value),
+    responseSerialize: (value: PublishResponse): Buffer => Buffer.from(PublishResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PublishResponse => PublishResponse.decode(value),
+  },
 } as const;
 
 export interface IngestServiceServer extends UntypedServiceImplementation {
@@ -533,6 +556,19 @@ export interface IngestServiceServer extends UntypedServiceImplementation {
    * send the same events again.
    */
   publish: handleUnaryCall<PublishRequest, PublishResponse>;
+  /**
+   * PublishStream is Publish many times over in one call: one answer for each request, in the order of the requests.
+   * Each request has its own wait_for and allow_partial; one that waits for STORED holds back the answers behind it.
+   * Many may be on their way at once, and the broker gets them in their order. When there is no room for more, the
+   * gateway does not read on.
+   *
+   * The first request that cannot be answered ends the stream with its error, after the answers to all before it. Its
+   * place in the stream, counted from 0 as the answers are, stands in the message and as "request" in the metadata of
+   * ErrorInfo. After INVALID_ARGUMENT nothing was taken of it or of what came behind it; with allow_partial the stream
+   * goes on instead. After any other end, a gateway that stops (UNAVAILABLE, STOPPING) among them, the fate of what has
+   * no answer is unknown: send it again, in a new stream.
+   */
+  publishStream: handleBidiStreamingCall<PublishRequest, PublishResponse>;
 }
 
 export interface IngestServiceClient extends Client {
@@ -556,6 +592,24 @@ export interface IngestServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PublishResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * PublishStream is Publish many times over in one call: one answer for each request, in the order of the requests.
+   * Each request has its own wait_for and allow_partial; one that waits for STORED holds back the answers behind it.
+   * Many may be on their way at once, and the broker gets them in their order. When there is no room for more, the
+   * gateway does not read on.
+   *
+   * The first request that cannot be answered ends the stream with its error, after the answers to all before it. Its
+   * place in the stream, counted from 0 as the answers are, stands in the message and as "request" in the metadata of
+   * ErrorInfo. After INVALID_ARGUMENT nothing was taken of it or of what came behind it; with allow_partial the stream
+   * goes on instead. After any other end, a gateway that stops (UNAVAILABLE, STOPPING) among them, the fate of what has
+   * no answer is unknown: send it again, in a new stream.
+   */
+  publishStream(): ClientDuplexStream<PublishRequest, PublishResponse>;
+  publishStream(options: Partial<CallOptions>): ClientDuplexStream<PublishRequest, PublishResponse>;
+  publishStream(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<PublishRequest, PublishResponse>;
 }
 
 export const IngestServiceClient = makeGenericClientConstructor(
