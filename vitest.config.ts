@@ -7,8 +7,9 @@ export default defineConfig({
   test: {
     include: ['{packages,services}/*/{src,tests}/**/*.test.ts', 'embedded/src/**/*.test.ts', 'tests/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Ends what hangs, and no more: how long a test takes on a busy machine is nothing that it should fail by.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Two cores, and each file brings processes of its own.
     maxWorkers: 2,
     reporters: ['default', ['json', { outputFile: 'node_modules/.cache/vitest.json' }]],

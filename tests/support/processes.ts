@@ -38,10 +38,11 @@ export async function startService(
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  const exited = once(child, 'exit');
+  // Only then everything that it printed has been read.
+  const ended = once(child, 'close');
   const addresses = await Promise.race([
     once(child, 'message').then(([message]) => (message as { addresses: Record<string, string> }).addresses),
-    exited.then(() => {
+    ended.then(() => {
       throw new Error(`${service} ended before it was ready:\n${output}`);
     }),
   ]);
@@ -52,12 +53,12 @@ export async function startService(
     async kill(signal = 'SIGKILL') {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
-      await exited;
+      await ended;
     },
     async stop() {
       const toldAtMs = performance.now();
       child.kill('SIGTERM');
-      const [code, signal] = (await exited) as [number | null, NodeJS.Signals | null];
+      const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
       return { code, signal, ms: performance.now() - toldAtMs };
     },
   };

@@ -6,6 +6,7 @@ import { credentials } from '@grpc/grpc-js';
 import { inject } from 'vitest';
 import { createDatabase, type TestDatabase } from './database.js';
 import { type ServiceProcess, startService } from './processes.js';
+import { waitUntil } from './wait-until.js';
 
 export interface SystemOptions {
   readonly workers?: number;
@@ -20,7 +21,7 @@ export interface SystemOptions {
 /** Gateway, workers and query as processes, on a database and a broker prefix of their own. */
 export async function startSystem(options: SystemOptions = {}) {
   const database = await createDatabase(options.postgresUrl ?? inject('postgresUrl'));
-  const prefix = `t${randomBytes(4).toString('hex')}`;
+  const prefix = options.environment?.NATS_PREFIX ?? `t${randomBytes(4).toString('hex')}`;
   const [gatewayPort, queryPort, httpPort] = await Promise.all([freePort(), freePort(), freePort()]);
   const natsUrl = options.natsUrl ?? inject('natsUrl');
   const environment = {
@@ -34,6 +35,9 @@ export async function startSystem(options: SystemOptions = {}) {
     GATEWAY_METRICS_PORT: '0',
     WORKER_METRICS_PORT: '0',
     STREAM_MAX_BYTES: '256MB',
+    // A machine that stands still for a while must not make an unknown fate of an answer. Clients wait a little longer.
+    PUBLISH_TIMEOUT: '12s',
+    STORED_TIMEOUT: '12s',
     ...options.environment,
   };
   const startGateway = () => startService('gateway', environment);
@@ -67,7 +71,22 @@ export async function startSystem(options: SystemOptions = {}) {
       await database.drop();
     },
   };
+  // Each is ready before it has found the others; no test is about that moment by chance.
+  await Promise.all([system.gateway, ...system.workers].map(well));
+  if (system.query) await seesAll(system.http, system.workers.length > 0);
   return system;
+}
+
+/** Waits until a gateway or a worker has found what it needs. */
+export async function well({ addresses }: ServiceProcess): Promise<void> {
+  await waitUntil('a service is well', async () => (await fetch(`http://${addresses.metrics}/health`)).ok);
+}
+
+async function seesAll(http: string, withWorkers: boolean): Promise<void> {
+  await waitUntil('the query service sees every part', async () => {
+    const { parts } = (await (await fetch(`${http}/health`)).json()) as { parts: Record<string, boolean> };
+    return Object.entries(parts).every(([part, there]) => there || (part === 'dedup_worker' && !withWorkers));
+  });
 }
 
 export type System = Awaited<ReturnType<typeof startSystem>>;

@@ -2,7 +2,7 @@
 export async function waitUntil<T>(
   what: string,
   look: () => T | Promise<T>,
-  { timeoutMs = 15_000, everyMs = 25 } = {},
+  { timeoutMs = 30_000, everyMs = 25 } = {},
 ): Promise<NonNullable<T>> {
   const giveUpAt = Date.now() + timeoutMs;
   let last: unknown;
