@@ -99,6 +99,8 @@ test.each(examples.map((each) => [each.method, each.path, each.name, each] as co
   '%s %s: the example "%s" gets the status and the shape that stand there',
   async (method, path, name, example) => {
     expectOf(example.schema, example.documented, 'the document');
+    // Until then nobody can say of an event that it was never seen.
+    await drained(system);
     const response = await ask(example);
     const body = await response.json();
     expect({ status: response.status, body }).toMatchObject({ status: example.status });

@@ -1,3 +1,5 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { expect } from 'vitest';
 import type { TestDatabase } from './database.js';
 import type { Answered, Planned } from './publishers.js';
@@ -5,13 +7,28 @@ import type { System } from './system.js';
 import { waitUntil } from './wait-until.js';
 
 /** Waits until everything that the broker took is stored: the watermark has reached its last sequence. */
-export async function drained(system: Pick<System, 'database'>, expectedKnown = 0, timeoutMs = 30_000): Promise<void> {
-  await waitUntil(
-    'everything is stored',
-    () => system.database.value<boolean>('select position >= known and known >= $1 from watermark', [expectedKnown]),
-    { timeoutMs },
-  );
+export async function drained(
+  { database, natsUrl, names }: Pick<System, 'database' | 'natsUrl' | 'names'>,
+  expectedKnown = 0,
+  timeoutMs = 60_000,
+): Promise<void> {
+  const connection = await connect({ servers: natsUrl });
+  try {
+    const jsm = await jetstreamManager(connection);
+    // What the row calls known is what a worker saw last: the broker may have taken more since.
+    const look = async () => {
+      const { created, state } = await jsm.streams.info(names.stream);
+      return await database.value<boolean>(isDrained, [expectedKnown, created, state.last_seq]);
+    };
+    await waitUntil('everything is stored', look, { timeoutMs });
+  } finally {
+    await connection.close();
+  }
 }
+
+const isDrained = `
+  select w.position >= w.known and w.known >= $1 and e.stream_created = $2 and w.position >= e.base + $3::bigint
+  from watermark w, (select base, stream_created from epochs order by epoch desc limit 1) e`;
 
 export interface Totals {
   readonly unique: number;
