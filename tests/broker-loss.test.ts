@@ -81,7 +81,7 @@ test('a stream deleted under a running system: a new epoch, and every copy answe
   await drained(system, 1);
   await expectAllStored(system.database, [...first, ...second, ...third]);
   await expectUnchanged(before);
-}, 90_000);
+}, 240_000);
 
 test('a store put back to an older copy: nothing stored is hidden or changed, no new copy is lost, none is counted twice', async () => {
   const first = await send('one', 3_000);
@@ -117,7 +117,7 @@ test('a store put back to an older copy: nothing stored is hidden or changed, no
   await expectUnchanged(before);
   expect(await system.database.value<number>('select count(*)::int from replays')).toBeGreaterThan(0);
   await streamIsEmpty();
-}, 90_000);
+}, 240_000);
 
 test('a broker killed again and again under load: nothing answered is missing, nothing stays in the stream', async () => {
   let done = false;
@@ -132,7 +132,7 @@ test('a broker killed again and again under load: nothing answered is missing, n
   const stored = () => system.database.value<number>('select count(*)::int from event_keys');
   for (let kill = 0; kill < 6; kill++) {
     const before = await stored();
-    await waitUntil('events are stored again', async () => (await stored()) > before + 500, { timeoutMs: 30_000 });
+    await waitUntil('events are stored again', async () => (await stored()) > before + 500);
     await nats.kill();
     await nats.restart();
   }
@@ -145,4 +145,4 @@ test('a broker killed again and again under load: nothing answered is missing, n
   expect(unique + duplicates).toBeGreaterThanOrEqual(answered.length);
   expect(unique + duplicates).toBeLessThanOrEqual(attempts);
   expect(await epochs()).toBe(1);
-}, 120_000);
+}, 300_000);

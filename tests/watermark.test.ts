@@ -14,13 +14,16 @@ import { waitUntil } from './support/wait-until.js';
 const ackWaitMs = 1_000;
 // As in services/dedup-worker/src/consume.ts.
 const pullExpiresMs = 10_000;
+// What a stopped worker has asked for may hold the watermark for as long as its pull lasts.
+const moves = { timeoutMs: 60_000 };
+const storingMs = 5_000;
 let nats: Nats;
 let system: System;
 
 beforeEach(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'eventsieve-watermark-'));
   nats = await startNats({ storeDir: join(folder, 'nats'), binary: inject('natsBinary') });
-  const environment = { ACK_WAIT: `${ackWaitMs}ms`, BATCH_SIZE: '100', PUBLISH_TIMEOUT: '2s' };
+  const environment = { ACK_WAIT: `${ackWaitMs}ms`, BATCH_SIZE: '100', PUBLISH_TIMEOUT: '10s' };
   system = await startSystem({ natsUrl: nats.url, workers: 2, environment });
   return async () => {
     for (const { child } of system.workers) child.kill('SIGCONT');
@@ -62,6 +65,8 @@ function sample(): { stop(): Promise<Sample[]> } {
       await new Promise((resolve) => setTimeout(resolve, 3));
     }
   })();
+  // Heard when it is stopped; a test that fails before that ends the connections under it.
+  running.catch(() => undefined);
   return {
     async stop() {
       done = true;
@@ -84,9 +89,9 @@ function expectHonest(samples: readonly Sample[], lost = 0): void {
   }
 }
 
-async function under<T>(run: string, trouble: () => Promise<T>): Promise<T> {
+async function under<T>(run: string, copies: number, trouble: () => Promise<T>): Promise<T> {
   let done = false;
-  const load = sendAll(planCopies(30_000, 0.2, run), {
+  const load = sendAll(planCopies(copies, 0.2, run), {
     connections: 2,
     batchSize: 10,
     makeClient: system.ingest,
@@ -107,7 +112,8 @@ const position = () => system.database.value<number>('select position::int from 
 
 test('brokers killed, consumers deleted and limited, a worker stopped and killed: the watermark never lies', async () => {
   const sampling = sample();
-  await under('chaos', async () => {
+  // More than there is time for.
+  await under('chaos', 1_000_000, async () => {
     for (let round = 0; round < 3; round++) {
       const stopped = system.workers[round % 2];
       stopped?.child.kill('SIGSTOP');
@@ -118,11 +124,11 @@ test('brokers killed, consumers deleted and limited, a worker stopped and killed
         }),
       );
       let before = await position();
-      await waitUntil('the watermark moves', async () => (await position()) > before + 50);
+      await waitUntil('the watermark moves', async () => (await position()) > before + 50, moves);
       await nats.kill();
       await nats.restart();
       before = await position();
-      await waitUntil('the watermark moves', async () => (await position()) > before + 50, { timeoutMs: 30_000 });
+      await waitUntil('the watermark moves', async () => (await position()) > before + 50, moves);
       await withBroker(async (jsm) => {
         const { name } = await workersConsumer(jsm, system.names);
         await jsm.consumers.delete(system.names.stream, name).catch(() => false);
@@ -146,7 +152,7 @@ test('brokers killed, consumers deleted and limited, a worker stopped and killed
       return (await workersConsumer(jsm, system.names)).config.max_deliver === -1;
     });
   });
-}, 120_000);
+}, 300_000);
 
 test('messages given up while Postgres is away are not passed, and are stored when it is back', async () => {
   const sampling = sample();
@@ -175,7 +181,7 @@ test('messages given up while Postgres is away are not passed, and are stored wh
   await waitUntil('all of it is stored', async () => (await stored()) === answered.length);
   await drained(system, 300);
   expectHonest(await sampling.stop());
-}, 60_000);
+});
 
 test('messages deleted and purged by hand are the only gaps, and the audit names them', async () => {
   const sampling = sample();
@@ -196,12 +202,12 @@ test('messages deleted and purged by hand are the only gaps, and the audit names
   expectHonest(samples, 40);
   const response = await fetch(`${system.http}/stats/reconcile`);
   expect(JSON.stringify(await response.json())).toContain('lost_positions');
-}, 60_000);
+});
 
 test('a worker stopped with a full buffer and calls under way delays the others by no more than the settings say', async () => {
   const [stopped] = system.workers;
   const sampling = sample();
-  await under('stopped', async () => {
+  await under('stopped', 30_000, async () => {
     stopped?.child.kill('SIGSTOP');
   });
   const stoppedAtMs = performance.now();
@@ -209,7 +215,7 @@ test('a worker stopped with a full buffer and calls under way delays the others 
   const tookMs = performance.now() - stoppedAtMs;
   console.info(`with one of two workers stopped, everything was stored ${tookMs | 0} ms after the load`);
   // What the stopped one has asked for it is still given, for as long as its pull lasts, and each time ACK_WAIT passes
-  // before somebody else gets it. A storing call of its own ends by itself.
-  expect(tookMs).toBeLessThan(pullExpiresMs + 2 * ackWaitMs);
+  // before somebody else gets it. A storing call of its own ends by itself. The rest is for the storing.
+  expect(tookMs).toBeLessThan(pullExpiresMs + 2 * ackWaitMs + storingMs);
   expectHonest(await sampling.stop());
-}, 60_000);
+});

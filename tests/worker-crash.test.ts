@@ -15,7 +15,7 @@ test(`a worker killed between commit and ack, ${kills} times under load, counts 
     workerNatsUrl: `nats://127.0.0.1:${proxy.port}`,
     environment: { ACK_WAIT: '500ms', BATCH_SIZE: '200' },
   });
-  const plan = planCopies(400_000, 0.3, 'crash');
+  const plan = planCopies(1_000_000, 0.3, 'crash');
   let done = false;
   const load = sendAll(plan, {
     connections: 2,
@@ -62,4 +62,4 @@ test(`a worker killed between commit and ack, ${kills} times under load, counts 
     await system.stop();
     await proxy.stop();
   }
-}, 180_000);
+}, 300_000);
