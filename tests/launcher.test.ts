@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   familyOf,
   gone,
@@ -15,9 +15,7 @@ import {
   startLauncher,
   stubLauncher,
 } from './launcher/harness.js';
-
-// Each test starts everything, some twice, on a machine that may be busy with other test files.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+import { waitUntil } from './support/wait-until.js';
 
 let place: Scratch;
 const running: Launcher[] = [];
@@ -28,7 +26,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const launcher of running.splice(0)) launcher.process.kill('SIGKILL');
-  await gone(place.dataDir, 15_000);
+  await gone(place.dataDir);
   place.remove();
 });
 
@@ -41,7 +39,7 @@ function start(options: Partial<StartOptions> = {}): Launcher {
 
 async function startReady(options: Partial<StartOptions> = {}): Promise<Launcher> {
   const launcher = start(options);
-  await launcher.line(/^eventsieve is ready$/, 60_000);
+  await launcher.line(/^eventsieve is ready$/);
   return launcher;
 }
 
@@ -90,17 +88,17 @@ describe('a part that dies', () => {
     const client = new pg.Client({ connectionString: databaseUrl() });
     client.on('error', () => {});
     await client.connect();
-    // Long enough for the restart, and an end of its own where the test is broken off.
+    // Longer than the restart is waited for, and an end of its own where the test is broken off.
     const spin = client.query(`do $$ begin
-      while clock_timestamp() < now() + interval '60 seconds' loop perform count(*) from generate_series(1, 100000); end loop;
+      while clock_timestamp() < now() + interval '90 seconds' loop perform count(*) from generate_series(1, 100000); end loop;
     end $$`);
     spin.catch(() => {});
     await usingSql(async (other) => {
       const active = "select count(*)::int as n from pg_stat_activity where state = 'active' and query like 'do %'";
-      await expect.poll(async () => (await other.query(active)).rows[0].n).toBe(1);
+      await waitUntil('it is busy', async () => (await other.query(active)).rows[0].n === 1);
     });
     kill(postgresPattern);
-    await launcher.line(/^postgres is up again/, 15_000);
+    await launcher.line(/^postgres is up again/);
     await usingSql((other) => other.query('select 1'));
   });
 });
@@ -135,7 +133,8 @@ describe('stopping', () => {
     const hurriedAt = Date.now();
     launcher.process.kill('SIGINT');
     await launcher.ended();
-    expect(Date.now() - hurriedAt).toBeLessThan(2_500);
+    // Unhurried, doors and workers that ignore their signal take more than five seconds from here.
+    expect(Date.now() - hurriedAt).toBeLessThan(4_500);
     expect(processesOf(place.dataDir)).toEqual([]);
   });
 
@@ -156,9 +155,9 @@ describe('stopping', () => {
 
   test('also while the services wait for something and are not ready', async () => {
     const launcher = start({ environment: { STUB_SILENT: '1' } });
-    await launcher.line(/^stub waits for something/, 60_000);
+    await launcher.line(/^stub waits for something/);
     launcher.process.kill('SIGINT');
-    expect(await launcher.ended(5_000)).toEqual({ code: 0, signal: null });
+    expect(await launcher.ended()).toEqual({ code: 0, signal: null });
     expect(processesOf(place.dataDir)).toEqual([]);
     expect(launcher.output()).not.toContain('eventsieve is ready');
   });
@@ -168,7 +167,7 @@ describe('stopping', () => {
     async (environment) => {
       const launcher = await startReady({ environment });
       launcher.process.kill('SIGKILL');
-      await gone(place.dataDir, 15_000);
+      await gone(place.dataDir);
       const again = await startReady();
       expect(again.output()).not.toContain('making a new database');
       // Nobody was there to write down the end of the first one; the second one tells how it found the data.
@@ -235,7 +234,7 @@ describe('what keeps it from starting is one sentence, and exit code 1', () => {
 
   test('a service that refuses its settings ends the start with its own sentence', async () => {
     const launcher = start({ environment: { STUB_GATEWAY: './stub-refusal.mjs' } });
-    expect(await launcher.ended(20_000)).toEqual({ code: 1, signal: null });
+    expect(await launcher.ended()).toEqual({ code: 1, signal: null });
     expect(launcher.output()).toContain('BATCH_SIZE is "many"');
     expect(launcher.output()).toContain('gateway could not start (exit code 1).');
     expect(processesOf(place.dataDir)).toEqual([]);

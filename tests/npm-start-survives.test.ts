@@ -1,7 +1,7 @@
 import { IngestServiceClient, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { credentials } from '@grpc/grpc-js';
 import { beforeEach, expect, test } from 'vitest';
-import { type Launcher, processesOf, type Scratch, scratch, startLauncher } from './launcher/harness.js';
+import { killAll, type Launcher, processesOf, type Scratch, scratch, startLauncher } from './launcher/harness.js';
 import { planCopies, sendAll } from './support/publishers.js';
 import { waitUntil } from './support/wait-until.js';
 
@@ -15,14 +15,16 @@ beforeEach(async () => {
   await start();
   return async () => {
     launcher.process.kill('SIGINT');
-    await launcher.ended(15_000);
+    await launcher.ended();
     place.remove();
   };
 });
 
 async function start(): Promise<void> {
   launcher = startLauncher({ environment: { ...place.environment, LOG_LEVEL: 'warn' } });
-  await launcher.line(/eventsieve is ready/, 60_000);
+  await launcher.line(/eventsieve is ready/);
+  // The doors are open before the gateway has found the broker, and a worker both.
+  await waitUntil('every part has found the others', async () => (await fetch(`${http}/health`)).ok);
 }
 
 const event = {
@@ -63,13 +65,7 @@ test('the same event three times is one row, also after kill -9 of every process
   expect((await post({}, '?wait=broker')).status).toBe(202);
   await counted({ received: 3, unique_processed: 1, duplicate_dropped: 2 });
 
-  for (const { pid } of processesOf(place.dataDir)) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // A backend of Postgres that has ended meanwhile.
-    }
-  }
+  killAll(processesOf(place.dataDir));
   await launcher.ended();
   await waitUntil('nothing is left', () => processesOf(place.dataDir).length === 0);
 

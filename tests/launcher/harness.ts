@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
-import { portProblem } from '@eventsieve/embedded/free-port';
+import { freePort } from '@eventsieve/embedded/free-port';
 import { clusterName } from '@eventsieve/embedded/postgres-leftovers';
 import { canEnter } from '@eventsieve/embedded/unprivileged-user';
 
@@ -39,16 +39,8 @@ export async function scratch(owner?: User): Promise<Scratch> {
     natsServer = join(folder, 'nats-server');
   }
   const environment: Record<string, string> = { DATA_DIR: dataDir, NATS_SERVER: natsServer };
-  for (const name of names) environment[name] = String(await quietPort());
+  for (const name of names) environment[name] = String(await freePort());
   return { dataDir, environment, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-/** Below the range that the system hands out, where nobody else's connection can take it before it is used. */
-async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if ((await portProblem('127.0.0.1', port)) === undefined) return port;
-  }
 }
 
 export interface Launcher {
@@ -113,7 +105,7 @@ function observe(child: ChildProcess & { stdout: Readable; stderr: Readable }): 
     process: child,
     pid: child.pid ?? 0,
     output: () => lines.join('\n'),
-    async line(pattern, budgetMs = 30_000) {
+    async line(pattern, budgetMs = 60_000) {
       const deadline = Date.now() + budgetMs;
       for (;;) {
         const index = lines.findIndex((text, i) => i >= next && pattern.test(text));
@@ -128,13 +120,15 @@ function observe(child: ChildProcess & { stdout: Readable; stderr: Readable }): 
         waiting = [];
       }
     },
-    async ended(budgetMs = 10_000) {
+    async ended(budgetMs = 30_000) {
       if (child.exitCode === null && child.signalCode === null) {
         const late = delay(budgetMs).then(() => {
           throw new Error(`still runs after ${budgetMs} ms:\n${lines.join('\n')}`);
         });
         await Promise.race([once(child, 'exit'), late]);
       }
+      // Its last lines may still have to be read; what a killed one leaves behind may hold its output open.
+      if (child.signalCode === null && !closed) await Promise.race([once(child, 'close'), delay(5_000)]);
       return { code: child.exitCode, signal: child.signalCode };
     },
   };
@@ -162,13 +156,26 @@ export function familyOf(pid: number): { parent: number; group: number } {
 }
 
 export function pidOf(dataDir: string, pattern: RegExp): number {
-  const found = processesOf(dataDir).filter(({ command }) => pattern.test(command));
+  const all = processesOf(dataDir).filter(({ command }) => pattern.test(command));
+  // A child that was forked a moment ago still has its parent's command.
+  const found = all.filter(({ pid }) => !all.some((other) => other.pid === familyOf(pid).parent));
   if (found.length !== 1) throw new Error(`${found.length} processes match ${pattern}`);
   return found[0]?.pid as number;
 }
 
+/** One of them may have ended by itself meanwhile. */
+export function killAll(processes: readonly { readonly pid: number }[]): void {
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
 /** How long it took until nothing of it was left. */
-export async function gone(dataDir: string, budgetMs: number): Promise<number> {
+export async function gone(dataDir: string, budgetMs = 30_000): Promise<number> {
   const started = Date.now();
   for (;;) {
     const left = processesOf(dataDir);
@@ -176,7 +183,7 @@ export async function gone(dataDir: string, budgetMs: number): Promise<number> {
     if (left.length === 0) return took;
     if (took > budgetMs) {
       // A failed test must not take the ones after it along.
-      for (const { pid } of left) process.kill(pid, 'SIGKILL');
+      killAll(left);
       throw new Error(
         `left after ${took} ms: ${left.map(({ pid, command }) => `${pid} ${command.trim()}`).join('; ')}`,
       );

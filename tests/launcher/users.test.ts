@@ -2,11 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canEnter, isRoot } from '@eventsieve/embedded/unprivileged-user';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { gone, processesOf, root, scratch, startLauncher } from './harness.js';
-
-// Each test starts everything, some twice, on a machine that may be busy with other test files.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 // Who is root may become anyone; anyone else is one more ordinary user, and launcher.test.ts has tried that one.
 const ordinaryUser = { uid: 65_534, gid: 65_534 };
@@ -20,7 +17,7 @@ test.runIf(isRoot())('an ordinary user starts it, and all of it runs as that use
   const place = await scratch(ordinaryUser);
   cleanups.push(place.remove);
   const launcher = startLauncher({ environment: place.environment, user: ordinaryUser, clone: reachableClone() });
-  await launcher.line(/^eventsieve is ready$/, 60_000);
+  await launcher.line(/^eventsieve is ready$/);
   const owners = new Set(processesOf(place.dataDir).map(({ pid }) => statSync(`/proc/${pid}`).uid));
   expect([...owners]).toEqual([ordinaryUser.uid]);
   launcher.process.kill('SIGINT');
@@ -50,7 +47,7 @@ test.runIf(isRoot())('root starts it below a folder that only root may enter', a
     expect(launcher.output().includes('making a new database')).toBe(expectNew);
     launcher.process.kill('SIGINT');
     expect(await launcher.ended()).toEqual({ code: 0, signal: null });
-    await gone(dataDir, 1_000);
+    await gone(dataDir);
   }
   const relocated = readlinkSync(join(dataDir, 'postgres'));
   cleanups.push(() => rmSync(relocated, { recursive: true, force: true }));
