@@ -44,7 +44,7 @@ const stored = () => numberOf('select count(*)::int as n from event_keys');
 
 async function flowsAgain(what: string, sinceMs = performance.now()): Promise<number> {
   const before = await waitUntil('Postgres answers', stored);
-  await waitUntil('events are stored again', async () => (await stored()) > before + 50, { timeoutMs: 20_000 });
+  await waitUntil('events are stored again', async () => (await stored()) > before + 50);
   const tookMs = performance.now() - sinceMs;
   console.info(`${what}: flows again after ${tookMs | 0} ms`);
   return tookMs;
@@ -83,7 +83,8 @@ test('Postgres ends its backends, dies, restarts, and leaves connections half-op
       await waitUntil('what hung is read', async () => (await fetch(`${system.http}/stats`)).status === 200);
       const readMs = performance.now() - frozenAtMs;
       console.info(`half-open to Postgres (${ways}): stored after ${storedMs | 0} ms, read after ${readMs | 0} ms`);
-      expect(readMs).toBeLessThan(12_000);
+      // About five seconds each, one after the other; by the settings of TCP it would be minutes.
+      expect(readMs).toBeLessThan(25_000);
     }
   } finally {
     done = true;
@@ -98,4 +99,4 @@ test('Postgres ends its backends, dies, restarts, and leaves connections half-op
   await expectAllStored(database, answered);
   for (const each of system.processes()) expect(each.output()).not.toContain('unforeseen error');
   expect(system.processes().map(({ child }) => [child.pid, child.exitCode])).toEqual(pids.map((pid) => [pid, null]));
-}, 120_000);
+}, 300_000);

@@ -86,7 +86,7 @@ test('links cut 30 times under load: publishes in flight and acks are lost, noth
       (cut % 2 === 0 ? doors : workers).cut();
     }
   });
-}, 90_000);
+}, 240_000);
 
 test.each(['from-server', 'both'] as const)(
   'half-open links to NATS (%s) are noticed within seconds, and all flows again',
@@ -100,7 +100,8 @@ test.each(['from-server', 'both'] as const)(
           await waitUntil('it is noticed', () => timesLost(each) > (before[index] as number));
           const noticedMs = performance.now() - frozenAtMs;
           console.info(`half-open to NATS (${ways}): process ${index} noticed after ${noticedMs | 0} ms`);
-          expect(noticedMs).toBeLessThan(10_000);
+          // Two pings of three seconds each; by NATS' own settings it would be minutes.
+          expect(noticedMs).toBeLessThan(20_000);
         }),
       );
       const noticedAtMs = performance.now();
@@ -111,7 +112,7 @@ test.each(['from-server', 'both'] as const)(
     const response = await fetch(`${system.http}/stats/reconcile`);
     expect(await response.json()).toMatchObject({ ok: true });
   },
-  90_000,
+  240_000,
 );
 
 test('a consumer deleted again and again under load costs nothing', async () => {
@@ -126,7 +127,7 @@ test('a consumer deleted again and again under load costs nothing', async () => 
     }
   });
   expect(await system.database.value<number>('select count(*)::int from epochs')).toBe(1);
-}, 60_000);
+});
 
 test('a stream purged, then deleted, under load: what comes afterwards is stored, without a restart', async () => {
   await under(
@@ -144,4 +145,4 @@ test('a stream purged, then deleted, under load: what comes afterwards is stored
     { lossAllowed: true },
   );
   expect(await system.database.value<number>('select count(*)::int from epochs')).toBeGreaterThan(1);
-}, 60_000);
+});

@@ -72,9 +72,12 @@ test('with Postgres killed for a while publishing goes on, reads say when to com
   expect(await doors.query.check('nats')).toBe('SERVING');
   expect(await doors.query.check('eventsieve.v1.QueryService')).toBe('NOT_SERVING');
   expect(await doors.gateway.check('')).toBe('SERVING');
-  const { response, body } = await read('/health');
-  expect(response.status).toBe(503);
-  expect(body.parts).toMatchObject({ postgres: false, nats: true, gateway: true });
+  const named = await waitUntil('health names it, and nothing else', async () => {
+    const { response, body } = await read('/health');
+    const parts = body.parts as Record<string, boolean>;
+    return !parts.postgres && parts.nats && parts.gateway ? response : undefined;
+  });
+  expect(named.status).toBe(503);
   for (const path of ['/events', '/events/auth/broker-0', '/stats']) {
     const answer = await read(path);
     expect(answer.response.status).toBe(503);
@@ -109,10 +112,11 @@ test('with Postgres killed for a while publishing goes on, reads say when to com
   expect(unique + duplicates).toBeLessThanOrEqual(attempts);
   await waitUntil('the audit is clean', isClean);
   await waitUntil('health is well again', async () => (await doors.query.check('postgres')) === 'SERVING');
-}, 90_000);
+}, 240_000);
 
 test('with Postgres away STORED calls beyond the limit are refused, and BROKER calls are still taken', async () => {
-  await start({ STORED_TIMEOUT: '4s', MAX_WAITING_COPIES: '200' });
+  // Long enough for all that is done while they wait.
+  await start({ STORED_TIMEOUT: '12s', MAX_WAITING_COPIES: '200' });
   await postgres.kill();
   const client = system.ingest();
   cleanups.push(() => client.close());
@@ -154,7 +158,7 @@ test('with Postgres away STORED calls beyond the limit are refused, and BROKER c
   ]);
   expect((await auditedTotals(system.database)).unique).toBe(1_000);
   await waitUntil('the audit is clean', isClean);
-}, 60_000);
+});
 
 test('a Postgres that hangs is named within seconds, long before a statement gives up', async () => {
   const proxy = await startProxy(postgres.port);
@@ -167,7 +171,7 @@ test('a Postgres that hangs is named within seconds, long before a statement giv
   await waitUntil('Postgres answers', async () => (await door.check('postgres')) === 'SERVING');
   proxy.holdServer(true);
   await waitUntil('health names it', async () => (await door.check('postgres')) === 'NOT_SERVING', {
-    timeoutMs: 8_000,
+    timeoutMs: 20_000,
   });
   expect(await door.check('nats')).toBe('SERVING');
   proxy.holdServer(false);

@@ -39,11 +39,10 @@ async function systemOf(options: Parameters<typeof startSystem>[0]): Promise<Sys
   return system;
 }
 
-const worker = (system: System) => system.workers[0] as ServiceProcess;
 const healthOf = async ({ addresses }: ServiceProcess) => await fetch(`http://${addresses.metrics}/health`);
 
-/** Runs a service made up for the occasion, and tells it to stop as often as `signals` says once it prints `go`. */
-async function runMadeUp(start: string, signals: number, drainTimeout = '2s') {
+/** Runs a service made up for the occasion; tells it to stop once it prints `go`, and again when it says that it stops. */
+async function runMadeUp(start: string, signals: 1 | 2, drainTimeout = '20s') {
   const script = `
     import { runService } from '@eventsieve/runtime/lifecycle';
     const say = (line) => process.stdout.write(line + '\\n');
@@ -57,22 +56,24 @@ async function runMadeUp(start: string, signals: number, drainTimeout = '2s') {
     env: { PATH: process.env.PATH, DRAIN_TIMEOUT: drainTimeout },
   });
   let output = '';
-  let told = 0;
+  const toldAtMs: number[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      if (told === 0 && /^go$/m.test(output)) told = performance.now();
-      else return;
-      for (let i = 0; i < signals; i++) setTimeout(() => child.kill('SIGTERM'), i * 100);
+      // Two at once would be one for it.
+      const due = /is stopping/.test(output) ? 2 : /^go$/m.test(output) ? 1 : 0;
+      if (toldAtMs.length >= Math.min(due, signals)) return;
+      toldAtMs.push(performance.now());
+      child.kill('SIGTERM');
     });
   }
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return { code, output, ms: performance.now() - told };
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output, ms: performance.now() - (toldAtMs[0] ?? 0) };
 }
 
 test('what is told to stop while it starts is stopped in order once it has started', async () => {
   const { code, output } = await runMadeUp(
-    `say('go'); await sleep(300); return { addresses: {}, stop: async () => say('closed') };`,
+    `say('go'); await sleep(2_000); return { addresses: {}, stop: async () => say('closed') };`,
     1,
   );
   expect(output).toMatch(/^closed$/m);
@@ -89,13 +90,13 @@ test('a start that never ends, and a stop that waits for nothing, end hard with 
     expect(output).toMatch(/did not stop within 500 ms/);
     expect(code).toBe(1);
     expect(ms).toBeGreaterThan(400);
-    expect(ms).toBeLessThan(1_500);
+    expect(ms).toBeLessThan(10_000);
   }
 });
 
 test('a start that fails after the signal, and a stop that fails, are errors of their own', async () => {
   const [starting, stopping] = await Promise.all([
-    runMadeUp(`say('go'); await sleep(200); throw new Error('no such port');`, 1),
+    runMadeUp(`say('go'); await sleep(2_000); throw new Error('no such port');`, 1),
     runMadeUp(`setTimeout(() => say('go')); return { addresses: {}, stop: async () => { throw new Error('x'); } };`, 1),
   ]);
   for (const { code, output } of [starting, stopping]) {
@@ -105,14 +106,10 @@ test('a start that fails after the signal, and a stop that fails, are errors of 
 });
 
 test('a second signal ends a process at once', async () => {
-  const { code, output, ms } = await runMadeUp(
-    `setTimeout(() => say('go')); return { addresses: {}, stop: hang };`,
-    2,
-    '20s',
-  );
+  const { code, output, ms } = await runMadeUp(`setTimeout(() => say('go')); return { addresses: {}, stop: hang };`, 2);
   expect(output).toMatch(/told twice/);
   expect(code).toBe(1);
-  expect(ms).toBeLessThan(2_000);
+  expect(ms).toBeLessThan(10_000);
 });
 
 test('services that have found neither Postgres nor NATS yet stop at once, and so do those that still load', async () => {
@@ -130,7 +127,7 @@ test('services that have found neither Postgres nor NATS yet stop at once, and s
   for (const { output } of started) await waitUntil('it to look for NATS', () => /NATS cannot be/.test(output()));
   for (const ending of await Promise.all(started.map((each) => each.stop()))) {
     expect(ending).toMatchObject({ code: 0, signal: null });
-    expect(ending.ms).toBeLessThan(3_000);
+    expect(ending.ms).toBeLessThan(6_000);
   }
 
   // Somewhere between the first line of code and being ready: either nobody listens for signals yet, or all is in order.
@@ -155,7 +152,7 @@ test('a worker lets go of what it cannot store while Postgres is away, and the n
     DATABASE_URL: database.url,
     NATS_URL: inject('natsUrl'),
     WORKER_METRICS_PORT: '0',
-    DRAIN_TIMEOUT: '2s',
+    DRAIN_TIMEOUT: '20s',
   });
   cleanups.push(() => lonely.kill());
   await waitUntil('the worker to be well', async () => (await healthOf(lonely)).ok);
@@ -166,7 +163,7 @@ test('a worker lets go of what it cannot store while Postgres is away, and the n
   await waitUntil('the batch to wait', () => lonely.output().includes('storing has to wait'));
   const ending = await lonely.stop();
   expect(ending).toMatchObject({ code: 0, signal: null });
-  expect(ending.ms).toBeLessThan(2_000);
+  expect(ending.ms).toBeLessThan(10_000);
   system.workers.push(await system.startWorker());
   await drained(system, 1);
   expect(await auditedTotals(system.database)).toMatchObject({ unique: 1, duplicates: 0 });
@@ -174,9 +171,8 @@ test('a worker lets go of what it cannot store while Postgres is away, and the n
 
 test('services stop in order although Postgres and NATS hold the line and say nothing', async () => {
   const [database, broker] = await Promise.all([proxyTo(inject('postgresUrl')), proxyTo(inject('natsUrl'))]);
-  const system = await systemOf({ postgresUrl: database.url, natsUrl: broker.url });
-  await waitUntil('the worker to be well', async () => (await healthOf(worker(system))).ok);
-  await waitUntil('the gateway to be well', async () => (await healthOf(system.gateway)).ok);
+  const environment = { DRAIN_TIMEOUT: '20s' };
+  const system = await systemOf({ postgresUrl: database.url, natsUrl: broker.url, environment });
   cleanups.push(async () => database.proxy.holdServer(false));
   database.proxy.holdServer(true);
   broker.proxy.holdServer(true);
@@ -187,13 +183,12 @@ test('services stop in order although Postgres and NATS hold the line and say no
   });
   for (const ending of await Promise.all(all.map((each) => each.stop()))) {
     expect(ending).toMatchObject({ code: 0, signal: null });
-    expect(ending.ms).toBeLessThan(5_000);
+    expect(ending.ms).toBeLessThan(12_000);
   }
 });
 
 test('what cannot end within DRAIN_TIMEOUT is ended hard, and stored by the next worker', async () => {
   const system = await systemOf({ environment: { DRAIN_TIMEOUT: '500ms', ACK_WAIT: '2s', STORED_TIMEOUT: '20s' } });
-  await waitUntil('the worker to be well', async () => (await healthOf(worker(system))).ok);
   const lock = await system.database.pool.connect();
   await lock.query('begin');
   await lock.query('lock table event_keys, topic_counters in access exclusive mode');
@@ -221,7 +216,7 @@ test('what cannot end within DRAIN_TIMEOUT is ended hard, and stored by the next
   for (const each of system.processes()) {
     const { code, ms } = await each.stop();
     expect(code).toBe(1);
-    expect(ms).toBeLessThan(1_500);
+    expect(ms).toBeLessThan(5_000);
     expect(each.output()).toMatch(/did not stop within 500 ms|cut off/);
   }
   session.destroy();
@@ -235,9 +230,8 @@ test('what cannot end within DRAIN_TIMEOUT is ended hard, and stored by the next
 
 test('a gateway that stops answers those who wait on: accepted what the broker has, unknown what it hangs over', async () => {
   const broker = await proxyTo(inject('natsUrl'));
-  const environment = { DRAIN_TIMEOUT: '2s', STORED_TIMEOUT: '20s', PUBLISH_TIMEOUT: '20s' };
+  const environment = { DRAIN_TIMEOUT: '6s', STORED_TIMEOUT: '20s', PUBLISH_TIMEOUT: '20s' };
   const system = await systemOf({ workers: 0, query: false, natsUrl: broker.url, environment });
-  await waitUntil('the gateway to be well', async () => (await healthOf(system.gateway)).ok);
   const client = system.ingest();
   const one = (eventId: string, waitFor: WaitFor) =>
     publish(client, [eventOf({ topic: 't', eventId, payload: '{}' })], waitFor).catch((error: ServiceError) => error);
@@ -259,6 +253,6 @@ test('a gateway that stops answers those who wait on: accepted what the broker h
   expect(await hanging).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringMatching(/not known/) });
   const { code, ms } = await stopped;
   expect(code).toBe(0);
-  expect(ms).toBeLessThan(2_000);
+  expect(ms).toBeLessThan(6_000);
   client.close();
 });
