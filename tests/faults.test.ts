@@ -27,17 +27,17 @@ test(`twenty seconds of every fault at once break no promise (FAULT_SEED=${seed}
   expect(Object.keys(report.faults).length).toBeGreaterThan(3);
   expect(report.answered).toBeGreaterThan(500);
   expect(report.countReadings).toBeGreaterThan(5);
-}, 180_000);
+}, 300_000);
 
 test.each(controls)(
   'with $name the suite finds something: $about',
   async (control) => {
-    // Each is certain to be found sooner or later; the time for it is short here.
-    for (const attempt of [1, 2, 3]) {
-      const report = await runControl(control, randomOf(`${seed}/${control.name}/${attempt}`), context(6));
+    // Each is certain to be found sooner or later: how soon is up to the machine.
+    for (const [attempt, seconds] of [6, 6, 6, 12, 24].entries()) {
+      const report = await runControl(control, randomOf(`${seed}/${control.name}/${attempt}`), context(seconds));
       if (report.findings.length > 0) return;
     }
     expect.unreachable(`nothing was found in a system where ${control.about}`);
   },
-  180_000,
+  400_000,
 );

@@ -241,14 +241,23 @@ describe('after copies with repeats, a conflict and bad requests', () => {
     expect(await listEvents(10)).toBeNull();
     expect(await listEvents(-1)).toBeInstanceOf(Error);
 
-    const after = await scrape(system.query as System['gateway']);
-    const grown = (spec: MetricSpec, labels: Record<string, string>) =>
-      (after.value(`${spec.name}_count`, labels) ?? 0) - (before.value(`${spec.name}_count`, labels) ?? 0);
-    expect(grown(queryMetrics.httpSeconds, { route: '/stats', status: '2xx' })).toBe(3);
-    expect(grown(queryMetrics.httpSeconds, { route: '/stats', status: '4xx' })).toBe(1);
-    expect(grown(queryMetrics.httpSeconds, { route: 'none', status: '4xx' })).toBe(1);
-    expect(grown(queryMetrics.grpcSeconds, { method: 'ListEvents', code: 'OK' })).toBe(1);
-    expect(grown(queryMetrics.grpcSeconds, { method: 'ListEvents', code: 'INVALID_ARGUMENT' })).toBe(1);
+    const { httpSeconds, grpcSeconds } = queryMetrics;
+    const asked: [MetricSpec, Record<string, string>, number][] = [
+      [httpSeconds, { route: '/stats', status: '2xx' }, 3],
+      [httpSeconds, { route: '/stats', status: '4xx' }, 1],
+      [httpSeconds, { route: 'none', status: '4xx' }, 1],
+      [grpcSeconds, { method: 'ListEvents', code: 'OK' }, 1],
+      [grpcSeconds, { method: 'ListEvents', code: 'INVALID_ARGUMENT' }, 1],
+    ];
+    // Each is timed at its end, which may come after its answer.
+    const after = await waitUntil('all of them are timed', async () => {
+      const now = await scrape(system.query as System['gateway']);
+      return asked.every(([spec, labels, times]) => grown(spec, labels, now) >= times) ? now : undefined;
+    });
+    function grown({ name }: MetricSpec, labels: Record<string, string>, now: ExpositionPage): number {
+      return (now.value(`${name}_count`, labels) ?? 0) - (before.value(`${name}_count`, labels) ?? 0);
+    }
+    for (const [spec, labels, times] of asked) expect(grown(spec, labels, after), JSON.stringify(labels)).toBe(times);
   });
 });
 

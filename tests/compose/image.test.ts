@@ -10,7 +10,7 @@ import { copyOf, dockerfileText, settingOf, stageOf, stages } from './dockerfile
 import { type ReplayedImage, replayImage } from './replay-image.js';
 import { type Ran, type Running, startIn } from './run-in-image.js';
 
-const replayTimeoutMs = 240_000;
+const replayTimeoutMs = 600_000;
 const programs = ['migrate', 'gateway', 'dedup-worker', 'query'] as const;
 const user = settingOf(stageOf('runtime'), 'USER');
 
@@ -131,7 +131,7 @@ test('migrations, both doors and the health checks work as in the containers', a
     for (const name of ['gateway', 'dedup-worker', 'query']) running.push(start(name));
     for (const name of ['gateway', 'dedup-worker', 'query']) {
       const healthy = async () => (await startIn(image, probe(name), {}, user).ended).code === 0;
-      await waitUntil(`${name} is healthy`, healthy, { timeoutMs: 30_000, everyMs: 250 });
+      await waitUntil(`${name} is healthy`, healthy, { timeoutMs: 60_000, everyMs: 250 });
     }
     const answer = await fetch(`http://127.0.0.1:${environment('query').HTTP_PORT}/publish`, {
       method: 'POST',
@@ -159,7 +159,7 @@ test('migrations, both doors and the health checks work as in the containers', a
     await database.pool.query(`drop role if exists ${role}`);
     await database.drop();
   }
-}, 120_000);
+}, 300_000);
 
 /** The environments and commands of the compose file, with other addresses: this machine has other things running. */
 async function moveHere(databaseUrl: string, role: string) {
