@@ -1,12 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@eventsieve/client';
-import type { System } from './system.js';
+import type { Pool } from 'pg';
+
+/** Of a system what has to be seen to judge it. */
+export interface Looked {
+  readonly query: string;
+  readonly database: { readonly pool: Pool };
+}
 
 const lookEveryMs = 20;
 const storedWithinMs = 180_000;
 
 /** Waits until so many copies are settled, and says how many of them are events. */
-export async function untilSettled({ database }: System, copies: number): Promise<number> {
+export async function untilSettled({ database }: Looked, copies: number): Promise<number> {
   const giveUpAt = performance.now() + storedWithinMs;
   for (;;) {
     const { rows } = await database.pool.query<{ settled: number; stored: number }>(
@@ -22,7 +28,7 @@ export async function untilSettled({ database }: System, copies: number): Promis
 }
 
 /** What is wrong with the whole of what the system holds, in sentences: a fast wrong answer is no result. */
-export async function problemsOf(system: System, copies: number, events: number): Promise<string[]> {
+export async function problemsOf(system: Looked, copies: number, events: number): Promise<string[]> {
   const client = createClient({ query: system.query });
   try {
     const problems: string[] = [];
