@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -23,30 +24,29 @@ export type DuplexHandler<Request, Response> = (conversation: Conversation<Reque
 /** As `unary`, for streams both ways: the call ends when the handler does, with OK or with its error. */
 export function duplex<Request, Response>(handler: DuplexHandler<Request, Response>, logger: Logger) {
   return (call: ServerDuplexStream<Request, Response>): void => {
-    const conversation = converse(call);
+    const incoming = readFrom(call);
+    const outgoing = writeTo(call, incoming.stop);
     Promise.resolve()
-      .then(() => handler(conversation))
+      .then(() => handler({ context: contextOf(call), next: incoming.next, over: incoming.over, send: outgoing.send }))
       .then(
-        () => call.end(),
+        () => outgoing.whenSent(() => call.end()),
         (thrown) => {
           const error = foreseen(thrown, logger, call.getPath());
-          // What has been sent leaves before it.
-          if (!call.destroyed) call.emit('error', toGrpcStatus(error));
+          outgoing.whenSent(() => call.emit('error', toGrpcStatus(error)));
         },
       );
   };
 }
 
-function converse<Request, Response>(call: ServerDuplexStream<Request, Response>): Conversation<Request, Response> {
+function readFrom<Request>(call: ServerDuplexStream<Request, unknown>) {
   const readOne = call._read.bind(call);
   // By itself it reads up to 16 messages ahead, of any size.
   call._read = () => undefined;
-  const unsent = new Set<() => void>();
   let waiting: { resolve(request: Request | undefined): void; reject(error: EventsieveError): void } | undefined;
   let ended = false;
   let over: EventsieveError | undefined;
 
-  function end(why: EventsieveError): void {
+  function stop(why: EventsieveError): void {
     over ??= why;
     waiting?.reject(over);
     waiting = undefined;
@@ -62,32 +62,75 @@ function converse<Request, Response>(call: ServerDuplexStream<Request, Response>
     waiting?.resolve(undefined);
     waiting = undefined;
   });
-  call.on(stopEvent, () => end(serverStopping()));
-  call.on('close', () => {
-    end(new EventsieveError('UNAVAILABLE', 'the caller is gone', { reason: 'CALLER_GONE' }));
-    // Of what was being written when the call broke off, the stream says nothing.
-    for (const resolve of unsent) resolve();
-    unsent.clear();
-  });
+  call.on(stopEvent, () => stop(serverStopping()));
 
   return {
-    context: contextOf(call),
+    stop,
     over: () => over,
     next: () =>
-      new Promise((resolve, reject) => {
+      new Promise<Request | undefined>((resolve, reject) => {
         if (ended) return resolve(undefined);
         if (over !== undefined) return reject(over);
         waiting = { resolve, reject };
         readOne(1);
       }),
-    send: (response) =>
-      new Promise((resolve) => {
-        if (call.destroyed) return resolve();
-        unsent.add(resolve);
-        call.write(response, () => {
-          unsent.delete(resolve);
-          resolve();
-        });
-      }),
   };
+}
+
+function writeTo<Response>(call: ServerDuplexStream<unknown, Response>, onGone: (why: EventsieveError) => void) {
+  let unsent: { readonly response: Response; readonly left: () => void }[] = [];
+  let writing = false;
+  let onSent: (() => void) | undefined;
+
+  function writeNext(): void {
+    const first = unsent[0];
+    if (first === undefined) allSent();
+    else if (call.destroyed || isOver(call)) abandon();
+    else {
+      writing = true;
+      call.write(first.response, () => {
+        writing = false;
+        unsent.shift();
+        first.left();
+        writeNext();
+      });
+    }
+  }
+
+  function allSent(): void {
+    const end = onSent;
+    onSent = undefined;
+    end?.();
+  }
+
+  function abandon(): void {
+    onGone(new EventsieveError('UNAVAILABLE', 'the caller is gone', { reason: 'CALLER_GONE' }));
+    const lost = unsent;
+    unsent = [];
+    for (const { left } of lost) left();
+    allSent();
+  }
+
+  // Of what was being written when the call broke off, the stream says nothing.
+  call.on('close', abandon);
+
+  return {
+    send: (response: Response) =>
+      new Promise<void>((resolve) => {
+        unsent.push({ response, left: resolve });
+        if (!writing) writeNext();
+      }),
+    whenSent(end: () => void): void {
+      if (unsent.length === 0) end();
+      else onSent = end;
+    },
+  };
+}
+
+/**
+ * grpc-js ends a call by itself at its deadline and when a message is too large, and tells nobody before the last answer
+ * has left. What is written after that is an error of the HTTP/2 stream, which then stays open for ever.
+ */
+function isOver(call: object): boolean {
+  return (call as { call?: { stream?: Writable } }).call?.stream?.writableEnded ?? false;
 }

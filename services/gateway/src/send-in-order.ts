@@ -24,9 +24,11 @@ export async function sendInOrder(
     const acks = await whileCallerWaits(publish(gateway, messages), caller);
     if (!acks.every(isTransient)) return acks;
     const againAtMs = Date.now() + pauseMs * attempt;
+    const made = acks.some(lacksStream) ? patiently(gateway.ensureStream(), caller) : undefined;
+    if (attempt === attempts) return acks;
+    await made;
     // Out of time between two attempts nothing is under way: what the broker said last is the answer.
-    if (acks.some(lacksStream)) await patiently(gateway.ensureStream(), caller);
-    if (attempt === attempts || againAtMs >= caller.untilMs || caller.cancelled()) return acks;
+    if (againAtMs >= caller.untilMs || caller.cancelled()) return acks;
     await new Promise((resolve) => setTimeout(resolve, againAtMs - Date.now()));
   }
 }
