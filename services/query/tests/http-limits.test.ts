@@ -15,8 +15,6 @@ const start = (changes: Partial<HttpServerOptions> = {}) =>
     maxRequestBytes,
     maxRequestBytesInFlight: 1024 ** 2,
     drainMs: 100,
-    headersTimeoutMs: 300,
-    requestTimeoutMs: 600,
     logger: silent,
     serve: (app) => void app.post('/publish', async (request) => ({ bytes: (request.body as Buffer).length })),
     ...changes,
@@ -38,8 +36,8 @@ interface Exchange {
 }
 
 /** Sends these pieces and no more; what came back by the time that the server closed, or `until` matched. */
-function exchange(pieces: readonly (string | Buffer)[], until = /never/): Promise<Exchange> {
-  const { hostname, port } = new URL(server.address);
+function exchange(pieces: readonly (string | Buffer)[], until = /never/, by = server): Promise<Exchange> {
+  const { hostname, port } = new URL(by.address);
   return new Promise((resolve) => {
     let answer = '';
     let sent = 0;
@@ -116,7 +114,7 @@ test('a gzip bomb is refused without holding what it inflates to', async () => {
 });
 
 test('bodies that stop half-way are held up to a bound; then others are refused, and taken again when these are gone', async () => {
-  const bounded = await start({ maxRequestBytesInFlight: 250_000, requestTimeoutMs: 20_000, headersTimeoutMs: 20_000 });
+  const bounded = await start({ maxRequestBytesInFlight: 250_000 });
   const { hostname, port } = new URL(bounded.address);
   const halves = [1, 2, 3].map(() => connectTcp(Number(port), hostname));
   const said: string[] = ['', '', ''];
@@ -148,7 +146,9 @@ test.each([
   ['headers', ['POST /publish HTTP/1.1\r\nhost: x\r\n']],
   ['a body', [head('content-length: 10'), '{"a']],
 ])('%s that do not come are given up after a while', async (_, pieces) => {
-  const { answer, closed } = await exchange(pieces);
+  const hasty = await start({ headersTimeoutMs: 300, requestTimeoutMs: 600 });
+  const { answer, closed } = await exchange(pieces, undefined, hasty);
+  await hasty.stop();
   expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   expect(answer).toContain('"code":"deadline_exceeded"');
   expect(closed).toBe(true);

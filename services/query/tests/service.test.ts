@@ -187,7 +187,11 @@ test('what is not HTTP is answered in the same shape', async () => {
 });
 
 test('the health says which part is down', async () => {
-  const idle = await ask('/health');
+  const idle = await waitUntil('all but the worker to be there', async () => {
+    const answer = await ask('/health');
+    const { postgres, nats, gateway } = answer.body.parts;
+    return postgres && nats && gateway ? answer : undefined;
+  });
   expect(idle.status).toBe(503);
   expect(idle.body).toMatchObject({
     status: 'unhealthy',
@@ -260,13 +264,15 @@ test('gRPC gives the same, with field violations for what is wrong', async () =>
 });
 
 test('a stop lets the answer under way out, and then refuses connections', async () => {
-  const short = await start();
+  const short = await start({ DRAIN_TIMEOUT: '20s' });
   const blocker = await fixture.database.pool.connect();
   await blocker.query('begin');
   await blocker.query('lock table topic_counters in access exclusive mode');
   const underWay = ask('/stats', {}, short);
   await waitUntil('the question to wait', () =>
-    fixture.database.value<string>("select count(*) from pg_stat_activity where wait_event_type = 'Lock'").then(Number),
+    fixture.database.value<boolean>(
+      `select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')`,
+    ),
   );
   const stopping = short.stop();
   await blocker.query('rollback');
