@@ -147,7 +147,7 @@ export class Schedule {
 
   /** Each has ended, holds or waits for a lock. */
   private async settled(running: readonly Running[]): Promise<void> {
-    const giveUpAt = Date.now() + 10_000;
+    const giveUpAt = Date.now() + 60_000;
     for (;;) {
       const working = running.filter(({ state }) => state.now === 'working');
       if (working.length === 0) return;

@@ -8,6 +8,7 @@ import { auditedTotals } from '../../../tests/support/exactness.js';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { deadLetter } from '../src/dead-letter.js';
 import { type Delivery, readDelivery } from '../src/delivery.js';
+import { ensurePartitions } from '../src/partitions.js';
 import { sqlStateOf } from '../src/postgres-errors.js';
 import { storeBatch } from '../src/store-batch.js';
 import { storeRedrive } from '../src/store-redrive.js';
@@ -20,9 +21,7 @@ const { OUTCOME_STORED, OUTCOME_DUPLICATE, OUTCOME_CONFLICT, OUTCOME_DEAD_LETTER
 
 beforeEach(async () => {
   database = await createDatabase();
-  await database.pool.query('select ensure_event_partition_v1(d::date) from generate_series(now(), now(), $1) d', [
-    '1 day',
-  ]);
+  await ensurePartitions(database.pool, [someTimeUs]);
   await openEpoch('one');
   return () => database.drop();
 });
@@ -169,7 +168,10 @@ test('two messages for one dead letter on two connections at once: one is it, th
     const waiting = storeAgain(second);
     await waitUntil('the second one waits', () =>
       database.value<boolean>(
-        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%store_redrive%')",
+        `select exists (
+           select from pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock' and query like '%store_redrive%'
+         )`,
       ),
     );
     await client.query('commit');

@@ -70,7 +70,7 @@ async function send(count: number): Promise<void> {
 async function pull(count: number) {
   const consumer = await jetstream(connection).consumers.get(names.stream, epoch.durable);
   const messages = [];
-  for await (const message of await consumer.fetch({ max_messages: count, expires: 2_000 })) messages.push(message);
+  for await (const message of await consumer.fetch({ max_messages: count, expires: 20_000 })) messages.push(message);
   return messages;
 }
 
