@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventsieveError } from '@eventsieve/contract/errors';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { callerOf, whileCallerWaits } from './caller.js';
 
 const never = new Promise<never>(() => undefined);
@@ -11,7 +11,10 @@ const refusal = (work: Promise<unknown>) =>
     ({ code, reason }: EventsieveError) => ({ code, reason }),
   );
 
+afterEach(() => vi.useRealTimers());
+
 test('the answer leaves a moment before the deadline, and a short deadline keeps most of its time', () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
   const now = Date.now();
   expect(callerOf({ deadlineMs: now + 10_000, cancelled: stays }).untilMs).toBe(now + 9_950);
   const { untilMs } = callerOf({ deadlineMs: now + 100, cancelled: stays });

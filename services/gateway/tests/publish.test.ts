@@ -184,7 +184,7 @@ test('a stream that somebody deleted is made again, and the copy goes into it', 
 test('more than may be in flight is refused at once', async () => {
   const proxy = await startProxy(Number(new URL(inject('natsUrl')).port));
   cleanups.push(() => proxy.stop());
-  await start({ NATS_URL: `nats://127.0.0.1:${proxy.port}`, PUBLISH_TIMEOUT: '1s', MAX_MESSAGES_IN_FLIGHT: '10' });
+  await start({ NATS_URL: `nats://127.0.0.1:${proxy.port}`, PUBLISH_TIMEOUT: '5s', MAX_MESSAGES_IN_FLIGHT: '10' });
   proxy.holdServer(true);
   const slow = failure(
     publish(
@@ -192,7 +192,10 @@ test('more than may be in flight is refused at once', async () => {
       Array.from({ length: 8 }, (_, i) => event(`s${i}`)),
     ),
   );
-  await waitUntil('they are in flight', async () => (await gateway.messages()).length === 8);
+  await waitUntil('they are in flight', async () => {
+    const { state } = await gateway.jsm.streams.info(gateway.names.stream);
+    return state.messages === 8;
+  });
   const error = await failure(publish(gateway.client, [event('a'), event('b'), event('c')]));
   expect(error).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'TOO_MANY_IN_FLIGHT' });
   expect((await slow).reason).toBe('FATE_UNKNOWN');
