@@ -31,7 +31,7 @@ test('whatever ends is started again, later each time, and each time with a line
   ]);
   expect(lines.filter((line) => line === 'part is up again (pid 1)')).toHaveLength(2);
   const pauses = startedAt.slice(1).map((at, i) => at - (startedAt[i] ?? 0));
-  expect(pauses[0]).toBeLessThan(1_000);
+  expect(pauses[0]).toBeLessThan(5_000);
   expect(pauses[2]).toBeGreaterThan(350);
 });
 

@@ -46,10 +46,11 @@ test.concurrent.each([
     await expect(pool.query('select 1')).rejects.toThrow('Connection terminated');
     const noticedMs = performance.now() - begunAtMs;
     console.info(`half-open to Postgres (${ways}): noticed after ${Math.round(noticedMs)} ms`);
-    expect(noticedMs).toBeLessThan(8_000);
-    // The idle ones were half-open as well.
+    // About five; by the timeouts of the call it would be a minute.
+    expect(noticedMs).toBeLessThan(25_000);
+    // The idle ones were half-open as well, and a call on one of them would take as long again.
     await fill(pool);
-    expect(performance.now() - begunAtMs - noticedMs).toBeLessThan(2_000);
+    expect(performance.now() - begunAtMs - noticedMs).toBeLessThan(4_000);
     await close();
   },
 );
