@@ -29,7 +29,7 @@ test(`workers killed ${kills} times between commit and ack while ${letters} dead
   const system = await startSystem({
     workers: 2,
     workerNatsUrl: `nats://127.0.0.1:${proxy.port}`,
-    environment: { ACK_WAIT: '500ms', BATCH_SIZE: '50', STORED_TIMEOUT: '5s' },
+    environment: { ACK_WAIT: '1s', BATCH_SIZE: '50', STORED_TIMEOUT: '5s' },
   });
   const { database, names } = system;
   const broker = await connect({ servers: system.natsUrl });
@@ -52,7 +52,7 @@ test(`workers killed ${kills} times between commit and ack while ${letters} dead
       broker.publish(`${names.eventSubjectPrefix}t`, copyOf(`good-${i}`, '{}'));
     }
     await broker.flush();
-    await drained(system, 2 * letters);
+    await drained(system, 2 * letters, 120_000);
     expect(await watch.read()).toMatchObject({ received: 2 * letters, dead_lettered: letters });
     await lift();
 
