@@ -8,6 +8,8 @@ export interface Delivery {
   readonly position: bigint;
   /** The broker's timestamp, so that a redelivery computes the same row. */
   readonly receivedAtUs: bigint;
+  /** The broker has handed it out before. */
+  readonly redelivered: boolean;
   /** What the copy came with; of a redrive, what the dead letter had come with. */
   readonly subject: string;
   readonly body: Uint8Array;
@@ -21,7 +23,8 @@ export interface Delivery {
 
 export function readDelivery(message: JsMsg, base: bigint, names: BrokerNames): Delivery {
   const { subject, data: body } = message;
-  const place = { message, position: base + BigInt(message.seq), receivedAtUs: message.timestampNanos / 1000n };
+  const { sequence, receivedAtUs, redelivered } = readPlace((message as JsMsg & { readonly reply: string }).reply);
+  const place = { message, position: base + BigInt(sequence), receivedAtUs, redelivered };
   if (subject !== names.redriveSubject) return { ...place, subject, body, content: readContent(subject, body, names) };
   try {
     const { deadLetter, sending, subject, body } = Redrive.decode(message.data);
@@ -29,6 +32,22 @@ export function readDelivery(message: JsMsg, base: bigint, names: BrokerNames): 
   } catch (error) {
     return { ...place, subject, body, content: undecodable(error) };
   }
+}
+
+// $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<timestamp>.<pending>, and in newer servers
+// with <domain>.<account> after $JS.ACK and a token more at the end.
+const shortTokens = 9;
+const domainTokens = 2;
+const nanosDigits = 3;
+
+/** What the broker says of a message, in its reply subject. Read at once: the client splits it again for each part. */
+function readPlace(reply: string): { sequence: number; receivedAtUs: bigint; redelivered: boolean } {
+  const tokens = reply.split('.');
+  const first = tokens.length === shortTokens ? 4 : 4 + domainTokens;
+  const nanos = tokens[first + 3] ?? '';
+  const sequence = Number(tokens[first + 1]);
+  if (!(sequence > 0) || nanos.length <= nanosDigits) throw new Error(`no message of a stream: ${reply}`);
+  return { sequence, receivedAtUs: BigInt(nanos.slice(0, -nanosDigits)), redelivered: tokens[first] !== '1' };
 }
 
 const undecodable = (error: unknown) =>

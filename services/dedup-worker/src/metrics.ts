@@ -10,7 +10,7 @@ import {
   histogramOf,
   sharedReading,
 } from '@eventsieve/runtime/metrics';
-import type { JsMsg, StreamInfo } from '@nats-io/jetstream';
+import type { StreamInfo } from '@nats-io/jetstream';
 import type { Delivery } from './delivery.js';
 import type { Remedy } from './postgres-errors.js';
 import type { Epoch } from './sql/epochs.js';
@@ -26,7 +26,7 @@ export interface Load {
 export interface WorkerMetrics {
   readonly exposition: Exposition;
   aligned(epoch: Epoch): void;
-  taken(batch: readonly JsMsg[]): void;
+  taken(batch: readonly Delivery[]): void;
   /** A storing call that committed. */
   stored(seconds: number): void;
   /** A storing call, or the keeping of a dead letter, that failed. */

@@ -109,12 +109,11 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
   }
 
   async function settle(messages: readonly JsMsg[], slot: number): Promise<void> {
-    // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
-    const bySequence = new Map(messages.map((message) => [message.seq, message]));
-    const distinct = [...bySequence.values()];
-    metrics.taken(distinct);
-    const batch = distinct.map((message) => readDelivery(message, epoch.base, names));
     try {
+      // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
+      const deliveries = messages.map((message) => readDelivery(message, epoch.base, names));
+      const batch = [...new Map(deliveries.map((delivery) => [delivery.position, delivery])).values()];
+      metrics.taken(batch);
       await settleBatch(
         {
           pool,

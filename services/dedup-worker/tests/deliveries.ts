@@ -39,7 +39,15 @@ export function copyAt({
   };
   const message = messageOf(`${names.eventSubjectPrefix}${topic}`, position, Copy.encode(copy).finish());
   const { subject, data: body } = message;
-  return { message, subject, body, position: BigInt(position), receivedAtUs, content: { kind: 'copy', copy } };
+  return {
+    message,
+    subject,
+    body,
+    position: BigInt(position),
+    receivedAtUs,
+    redelivered: false,
+    content: { kind: 'copy', copy },
+  };
 }
 
 export function tallyAt(
@@ -50,7 +58,15 @@ export function tallyAt(
   const tally: Tally = { groups };
   const message = messageOf(names.tallySubject, position, Tally.encode(tally).finish());
   const { subject, data: body } = message;
-  return { message, subject, body, position: BigInt(position), receivedAtUs, content: { kind: 'tally', tally } };
+  return {
+    message,
+    subject,
+    body,
+    position: BigInt(position),
+    receivedAtUs,
+    redelivered: false,
+    content: { kind: 'tally', tally },
+  };
 }
 
 function messageOf(subject: string, seq: number, data: Uint8Array): JsMsg {

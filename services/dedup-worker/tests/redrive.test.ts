@@ -42,9 +42,8 @@ async function redriveAt(position: number, of: Delivery): Promise<Delivery> {
     ]),
   );
   const data = Redrive.encode({ deadLetter, sending, subject: of.subject, body: of.body }).finish();
-  const timestampNanos = (someTimeUs + BigInt(position)) * 1000n;
-  const info = { deliveryCount: 1 };
-  const message = { subject: names.redriveSubject, seq: position, data, timestampNanos, headers: undefined, info };
+  const reply = `$JS.ACK.stream.consumer.1.${position}.1.${someTimeUs + BigInt(position)}000.0`;
+  const message = { subject: names.redriveSubject, reply, data, headers: undefined, info: { deliveryCount: 1 } };
   return readDelivery(message as unknown as JsMsg, 0n, names);
 }
 
@@ -228,7 +227,11 @@ test('a tally is redriven as a tally, and once', async () => {
 
 test('a tally that counts nothing is none: what was received would go down by it', () => {
   const { message } = tallyAt(1, [{ topic: 'orders', source: 'shop', eventIds: [] }]);
-  const read = readDelivery({ ...message, timestampNanos: 0n } as unknown as JsMsg, 0n, names);
+  const read = readDelivery(
+    { ...message, reply: '$JS.ACK.stream.consumer.1.1.1.1000.0' } as unknown as JsMsg,
+    0n,
+    names,
+  );
   expect(read.content).toMatchObject({ kind: 'undecodable' });
 });
 

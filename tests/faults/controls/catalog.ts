@@ -29,8 +29,8 @@ export const controls: readonly Control[] = [
     patches: [
       {
         file: 'services/dedup-worker/dist/session.js',
-        from: 'metrics.taken(distinct);',
-        to: 'metrics.taken(distinct); for (const message of distinct) message.ack();',
+        from: 'metrics.taken(batch);',
+        to: 'metrics.taken(batch); for (const { message } of batch) message.ack();',
       },
     ],
     sql: [],

@@ -47,8 +47,7 @@ export async function openStoring(superuserUrl: string): Promise<Storing> {
     const first = last + 1;
     const deliveries = batch.map(({ event }) => {
       const { subject, body } = encodeBrokerCopy(event, names.eventSubjectPrefix);
-      const nowNanos = BigInt(Date.now()) * 1_000_000n;
-      const message = { subject, data: body, seq: ++last, timestampNanos: nowNanos };
+      const message = { subject, data: body, reply: `$JS.ACK.stream.consumer.1.${++last}.1.${Date.now()}000000.0` };
       return readDelivery(message as unknown as Parameters<typeof readDelivery>[0], 0n, names);
     });
     try {
