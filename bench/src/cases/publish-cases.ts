@@ -51,6 +51,18 @@ export const publishCases: readonly PublishCase[] = [
     plan: { ...grpc, batch: 1000, inFlight: 4 },
     of: 'ceiling',
   },
+  {
+    name: 'stream-batch100',
+    about: 'PublishStream, 100 events a request, Struct, BROKER',
+    plan: { ...grpc, door: 'grpc-stream' },
+    of: 'ceiling',
+  },
+  {
+    name: 'stream-single',
+    about: 'PublishStream, one event a request, BROKER, 50 at once over 4 streams',
+    plan: { ...single, door: 'grpc-stream' },
+    of: 'grpc-noop',
+  },
   { name: 'grpc-single', about: 'gRPC, one event a call, BROKER, 50 calls at once', plan: single, of: 'grpc-noop' },
   {
     name: 'grpc-single-stored',

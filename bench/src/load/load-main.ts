@@ -2,11 +2,13 @@ import { openGrpcDoor } from './grpc-door.js';
 import { openHttpDoor } from './http-door.js';
 import type { LoadPlan } from './plan.js';
 import { type Door, runLoad } from './run-load.js';
+import { openStreamDoor } from './stream-door.js';
 
 // A process of its own, so that the load's costs are its own. It runs one plan after the other and ends with its parent.
 
 const doors: Record<LoadPlan['door'], (plan: LoadPlan) => Door> = {
   grpc: openGrpcDoor,
+  'grpc-stream': openStreamDoor,
   http: openHttpDoor,
 };
 

@@ -3,7 +3,7 @@ import type { Percentiles } from './latencies.js';
 
 /** What a loading process sends, and for how long. It travels to that process as it is. */
 export interface LoadPlan {
-  readonly door: 'grpc' | 'http';
+  readonly door: 'grpc' | 'grpc-stream' | 'http';
   /** host:port, or the URL of the bridge. */
   readonly target: string;
   readonly batch: number;

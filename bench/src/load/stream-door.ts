@@ -1,0 +1,50 @@
+import { IngestServiceService } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { fill, grpcTemplate } from './events.js';
+import { openClient, readAnswer } from './grpc-door.js';
+import type { LoadPlan } from './plan.js';
+import type { Answer, Door } from './run-load.js';
+
+const asItIs = (bytes: Buffer) => bytes;
+
+interface Asked {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+/** One stream for each connection; answers come in the order of the requests. */
+export function openStreamDoor(plan: LoadPlan): Door {
+  const template = grpcTemplate(plan.batch, plan.payload, plan.stored, plan.ids);
+  const streams = Array.from({ length: plan.connections }, () => openStream(plan.target));
+  return {
+    send: (lane, nextNumber) =>
+      new Promise((resolve, reject) => {
+        streams[lane % streams.length]?.ask(fill(template, nextNumber), { resolve, reject });
+      }),
+    close: () => streams.forEach((stream) => void stream.close()),
+  };
+}
+
+function openStream(target: string) {
+  const client = openClient(target);
+  const asked: Asked[] = [];
+  const stream: ClientDuplexStream<Buffer, Answer> = client.makeBidiStreamRequest(
+    IngestServiceService.publishStream.path,
+    asItIs,
+    readAnswer,
+  );
+  stream.on('data', (answer: Answer) => asked.shift()?.resolve(answer));
+  stream.on('error', (error) => {
+    for (const { reject } of asked.splice(0)) reject(error);
+  });
+  return {
+    ask(bytes: Buffer, one: Asked): void {
+      asked.push(one);
+      stream.write(bytes);
+    },
+    close(): void {
+      stream.end();
+      client.close();
+    },
+  };
+}
