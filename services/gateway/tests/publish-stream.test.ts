@@ -1,3 +1,5 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
   type IngestServiceClient,
   IngestServiceService,
@@ -5,6 +7,11 @@ import {
   WaitFor,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { Copy, Verdicts } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import {
+  ServerReflectionClient,
+  type ServerReflectionResponse,
+} from '@eventsieve/contract/gen/grpc/reflection/v1/reflection';
+import { credentials } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import { eventOf } from '../../../tests/support/publishers.js';
 import { waitUntil } from '../../../tests/support/wait-until.js';
@@ -109,4 +116,26 @@ test('bytes that are no request end the stream after the answers, and a stream w
   const empty = openStream(gateway.client);
   empty.end();
   expect(await empty.ended).toBeUndefined();
+});
+
+test('clients that ask what there is are told of a stream both ways', async () => {
+  await start();
+  const reflection = new ServerReflectionClient(gateway.address, credentials.createInsecure());
+  const call = reflection.serverReflectionInfo();
+  const answer = new Promise<ServerReflectionResponse>((resolve) => call.on('data', resolve));
+  call.write({ host: '', fileContainingSymbol: 'eventsieve.v1.IngestService.PublishStream' });
+  const files = (await answer).fileDescriptorResponse?.fileDescriptorProto ?? [];
+  const ended = new Promise((resolve) => call.on('end', resolve));
+  call.end();
+  await ended;
+  reflection.close();
+  const methods = files
+    .map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes))
+    .flatMap(({ service }) => service.flatMap(({ method }) => method));
+  expect(methods.find(({ name }) => name === 'PublishStream')).toMatchObject({
+    inputType: '.eventsieve.v1.PublishRequest',
+    outputType: '.eventsieve.v1.PublishResponse',
+    clientStreaming: true,
+    serverStreaming: true,
+  });
 });
