@@ -1,6 +1,7 @@
-import { Copy, Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import { type Copy, Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { BrokerNames } from '@eventsieve/contract/names';
 import type { JsMsg } from '@nats-io/jetstream';
+import { readCopy } from './read-copy.js';
 
 /** A message as the worker handles it. */
 export interface Delivery {
@@ -62,7 +63,7 @@ function readContent(subject: string, body: Uint8Array, names: BrokerNames): Del
       }
       return { kind: 'tally', tally };
     }
-    const copy = Copy.decode(body);
+    const copy = readCopy(body);
     if (copy.topic.length === 0 || copy.eventId.length === 0) {
       return { kind: 'undecodable', reason: 'an event without topic or event_id' };
     }
