@@ -65,6 +65,8 @@ const redrivenCounts = async () => [
   await database.value<number>('select coalesce(sum(redriven_count), 0)::int from topic_counters'),
   await database.value<number>('select coalesce(sum(redriven_count), 0)::int from minute_counters'),
 ];
+const someoneWaits =
+  "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())";
 const underWay = () => database.value<number>('select count(*)::int from redrives');
 
 /** What a table holds, to see that a second time changes nothing. */
@@ -165,11 +167,7 @@ test('two messages for one dead letter on two connections at once: one is it, th
     const inside = { query: (query: never) => client.query(query) } as never;
     expect((await storeRedrive(inside, 1, shard, first)).outcome).toBe(OUTCOME_STORED);
     const waiting = storeAgain(second);
-    await waitUntil('the second one waits', () =>
-      database.value<boolean>(
-        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())",
-      ),
-    );
+    await waitUntil('the second one waits', () => database.value<boolean>(someoneWaits));
     await client.query('commit');
     expect(await waiting).toBe(OUTCOME_UNSPECIFIED);
   } finally {
