@@ -1,5 +1,4 @@
 import { IngestServiceService, type PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import { openBrokerLink } from '@eventsieve/runtime/broker-link';
 import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import { duplex } from '@eventsieve/runtime/grpc-duplex';
@@ -16,6 +15,7 @@ import { readConfig } from './config.js';
 import type { Gateway } from './gateway.js';
 import { createGatewayMetrics } from './metrics.js';
 import { createPublisher } from './publisher.js';
+import { readRequest } from './read-request.js';
 import { stoppingNow } from './refusals.js';
 import { type ArrivedRequest, publish } from './rpc/publish.js';
 import { publishStream } from './rpc/publish-stream.js';
@@ -169,7 +169,7 @@ export const startGateway: StartPart = async (environment, logger) => {
 /** A method of the API, read into the gateway's own view of the request. */
 function intoOwnView(method: unknown): MethodDefinition<ArrivedRequest, PublishResponse> {
   return tolerant(method as MethodDefinition<ArrivedRequest, PublishResponse>, (bytes) => ({
-    ...DoorRequest.decode(bytes),
+    ...readRequest(bytes),
     bytes: bytes.length,
   }));
 }

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { PublishRequest, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
+import type { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
+import { readRequest } from '@eventsieve/gateway/read-request';
 import type { ValidEvent } from '@eventsieve/gateway/validate/validate-event';
 import { isFault, type ValidRequest, validateRequest } from '@eventsieve/gateway/validate/validate-request';
 import { bodyText } from '@eventsieve/query/http/read-body';
@@ -48,7 +49,7 @@ function checkRefusal(error: unknown, input: Uint8Array): Judged {
 export function judgeRequest(bytes: Uint8Array): Judged {
   let request: DoorRequest;
   try {
-    request = DoorRequest.decode(bytes);
+    request = readRequest(bytes);
   } catch {
     return { kind: 'undecodable' };
   }
