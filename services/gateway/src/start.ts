@@ -21,6 +21,7 @@ import { type ArrivedRequest, publish } from './rpc/publish.js';
 import { publishStream } from './rpc/publish-stream.js';
 import { createVerdictDesk } from './verdict-desk.js';
 import { createWaitingRoom } from './waiting-room.js';
+import { writeResponse } from './write-response.js';
 
 const serviceName = 'eventsieve.v1.IngestService';
 const brokerPart = 'nats';
@@ -168,7 +169,8 @@ export const startGateway: StartPart = async (environment, logger) => {
 
 /** A method of the API, read into the gateway's own view of the request. */
 function intoOwnView(method: unknown): MethodDefinition<ArrivedRequest, PublishResponse> {
-  return tolerant(method as MethodDefinition<ArrivedRequest, PublishResponse>, (bytes) => ({
+  const ofApi = method as MethodDefinition<ArrivedRequest, PublishResponse>;
+  return tolerant({ ...ofApi, responseSerialize: writeResponse }, (bytes) => ({
     ...readRequest(bytes),
     bytes: bytes.length,
   }));

@@ -1,0 +1,78 @@
+import { type PublishResponse, PublishResult } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+
+// Tags of a response and of a result: field number and wire type.
+const tag = { received: 0x08, accepted: 0x10, inserted: 0x18, duplicates: 0x20, conflicts: 0x28, rejected: 0x30 };
+const resultTag = 0x3a;
+const topicTag = 0x0a;
+const eventIdTag = 0x12;
+const outcomeTag = 0x18;
+const positionTag = 0x20;
+const maxVarintBytes = 10;
+const countsBytes = 6 * (1 + maxVarintBytes);
+const maxBytesOfCharacter = 3;
+
+/**
+ * The same as PublishResponse.encode. A result is a name, an outcome and a position in nearly every case; those are
+ * written here, into one buffer, and the others by the generated code.
+ */
+export function writeResponse(response: PublishResponse): Buffer {
+  const { results } = response;
+  let room = countsBytes;
+  for (const { topic, eventId } of results) room += 40 + (topic.length + eventId.length) * maxBytesOfCharacter;
+  let bytes = Buffer.allocUnsafe(room);
+  let at = 0;
+  for (const [name, number] of Object.entries(tag)) {
+    const count = response[name as keyof typeof tag];
+    if (count !== 0) at = writeVarint(bytes, writeByte(bytes, at, number), count);
+  }
+  for (const result of results) {
+    if (result.firstSeenAt === undefined && result.error === undefined) {
+      at = writePlainResult(bytes, at, result);
+      continue;
+    }
+    const encoded = PublishResult.encode(result).finish();
+    if (bytes.length - at < encoded.length + room) bytes = Buffer.concat([bytes, Buffer.alloc(encoded.length + room)]);
+    at = writeVarint(bytes, writeByte(bytes, at, resultTag), encoded.length);
+    bytes.set(encoded, at);
+    at += encoded.length;
+  }
+  return bytes.subarray(0, at);
+}
+
+function writePlainResult(bytes: Buffer, from: number, { topic, eventId, outcome, position }: PublishResult): number {
+  // Its length stands before it: two bytes hold that of any name that is taken.
+  const start = from + 3;
+  let at = writeText(bytes, start, topicTag, topic);
+  at = writeText(bytes, at, eventIdTag, eventId);
+  if (outcome !== 0) at = writeVarint(bytes, writeByte(bytes, at, outcomeTag), outcome);
+  if (position !== 0n) at = writeVarint(bytes, writeByte(bytes, at, positionTag), Number(position));
+  const length = at - start;
+  bytes[from] = resultTag;
+  bytes[from + 1] = (length & 0x7f) | 0x80;
+  bytes[from + 2] = length >>> 7;
+  return at;
+}
+
+function writeText(bytes: Buffer, from: number, number: number, text: string): number {
+  if (text === '') return from;
+  const start = from + 3;
+  const length = bytes.write(text, start);
+  bytes[from] = number;
+  bytes[from + 1] = (length & 0x7f) | 0x80;
+  bytes[from + 2] = length >>> 7;
+  return start + length;
+}
+
+function writeByte(bytes: Buffer, at: number, byte: number): number {
+  bytes[at] = byte;
+  return at + 1;
+}
+
+/** Never negative, and below 2 ** 53, as positions are. */
+function writeVarint(bytes: Buffer, from: number, value: number): number {
+  let at = from;
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
+  bytes[at++] = rest;
+  return at;
+}
