@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { ServerHttp2Stream } from 'node:http2';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -70,6 +70,7 @@ function readFrom<Request>(call: ServerDuplexStream<Request, unknown>) {
     next: () =>
       new Promise<Request | undefined>((resolve, reject) => {
         if (ended) return resolve(undefined);
+        if (over === undefined && http2StreamOf(call)?.session?.closed) stop(connectionEnds());
         if (over !== undefined) return reject(over);
         waiting = { resolve, reject };
         readOne(1);
@@ -132,5 +133,16 @@ function writeTo<Response>(call: ServerDuplexStream<unknown, Response>, onGone: 
  * has left. What is written after that is an error of the HTTP/2 stream, which then stays open for ever.
  */
 function isOver(call: object): boolean {
-  return (call as { call?: { stream?: Writable } }).call?.stream?.writableEnded ?? false;
+  return http2StreamOf(call)?.writableEnded ?? false;
+}
+
+/** Of an old connection: it takes no new calls, and cuts off a minute later those that are still there. */
+function connectionEnds(): EventsieveError {
+  const message = 'the server closes this connection';
+  return new EventsieveError('UNAVAILABLE', message, { reason: 'STOPPING', retryAfterMs: 0 });
+}
+
+// grpc-js has no name for it.
+function http2StreamOf(call: object): ServerHttp2Stream | undefined {
+  return (call as { call?: { stream?: ServerHttp2Stream } }).call?.stream;
 }

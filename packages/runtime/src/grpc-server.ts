@@ -117,6 +117,8 @@ export interface GrpcServerOptions {
   readonly services: readonly GrpcService[];
   readonly maxReceiveBytes: number;
   readonly drainMs: number;
+  /** After which clients are sent to a new connection, so that load moves to new servers. */
+  readonly maxConnectionAgeMs?: number;
 }
 
 export interface RunningGrpcServer {
@@ -128,7 +130,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const server = new Server({
     'grpc.max_receive_message_length': options.maxReceiveBytes,
     'grpc.max_concurrent_streams': 1000,
-    'grpc.max_connection_age_ms': 30 * 60_000,
+    'grpc.max_connection_age_ms': options.maxConnectionAgeMs ?? 30 * 60_000,
     'grpc.max_connection_age_grace_ms': 60_000,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,

@@ -6,7 +6,7 @@ export interface Caller {
   /** When the answer has to leave to be there before the deadline. */
   readonly untilMs: number;
   readonly cancelled: () => boolean;
-  /** Whether the same caller may have sent more behind this, and is rather kept waiting than refused. */
+  /** Whether more of the same caller may be on its way behind this. */
   readonly streams?: boolean;
 }
 

@@ -4,7 +4,7 @@ import { tooManyBytes } from './refusals.js';
 /** What waits for room. */
 export interface Attempt<T> {
   /** Of one kind whoever came first goes first; no kind waits behind another. */
-  readonly kind: 'broker' | 'stored' | 'tally';
+  readonly kind: 'broker' | 'stored';
   /** What it keeps in memory meanwhile. */
   readonly bytes: number;
   /** Throws RESOURCE_EXHAUSTED while there is no room. */

@@ -1,8 +1,8 @@
 import { Tally, type TallyGroup } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { Caller } from './caller.js';
 import type { Gateway } from './gateway.js';
-import type { OutgoingMessage, PubAck } from './publisher.js';
-import { callerGone, failureOf, overloaded } from './refusals.js';
+import type { OutgoingMessage } from './publisher.js';
+import { failureOf } from './refusals.js';
 import { sendInOrder } from './send-in-order.js';
 import type { ValidEvent } from './validate/validate-event.js';
 
@@ -14,29 +14,9 @@ const maxTallyBytes = 256 * 1024;
  */
 export async function writeTally(gateway: Gateway, dropped: readonly ValidEvent[], caller: Caller): Promise<void> {
   const messages = tallyMessages(dropped, gateway.names.tallySubject);
-  const send = caller.streams ? sendWhenRoom : sendInOrder;
-  const failure = failureOf(await send(gateway, messages, caller));
+  const failure = failureOf(await sendInOrder(gateway, messages, caller));
   if (failure) throw failure;
   gateway.metrics.droppedByBroker(dropped.length, messages.length);
-}
-
-/** Streams fill all the room that there is. */
-async function sendWhenRoom(
-  gateway: Gateway,
-  messages: readonly OutgoingMessage[],
-  caller: Caller,
-): Promise<readonly PubAck[]> {
-  const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
-  return await gateway.waitingRoom.whenRoom({
-    kind: 'tally',
-    bytes,
-    tryNow: () => {
-      if (!gateway.publisher.hasRoom(messages.length, bytes)) throw overloaded();
-      return sendInOrder(gateway, messages, caller);
-    },
-    untilMs: Math.min(Date.now() + gateway.roomTimeoutMs, caller.untilMs),
-    over: () => (caller.cancelled() ? callerGone() : undefined),
-  });
 }
 
 function tallyMessages(dropped: readonly ValidEvent[], subject: string): OutgoingMessage[] {

@@ -1,5 +1,4 @@
 import { type IngestServiceClient, Outcome, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import { gatewayMetrics, type MetricSpec } from '@eventsieve/contract/metric-names';
 import { afterEach, expect, inject, test } from 'vitest';
 import { parseExposition } from '../../../tests/support/exposition.js';
@@ -17,9 +16,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A gateway with something between it and the broker. */
-async function start(environment: Readonly<Record<string, string>> = {}): Promise<void> {
-  proxy = await startProxy(Number(new URL(inject('natsUrl')).port));
+/** A gateway with something between it and the broker, which may change what the broker says. */
+async function start(
+  environment: Readonly<Record<string, string>> = {},
+  change: (chunk: Buffer) => Buffer = (chunk) => chunk,
+): Promise<void> {
+  proxy = await startProxy(Number(new URL(inject('natsUrl')).port), change);
   cleanups.push(() => proxy.stop());
   gateway = await startTestGateway({ NATS_URL: `nats://127.0.0.1:${proxy.port}`, ...environment });
   client = gateway.client;
@@ -67,20 +69,6 @@ test('a request that finds no room for too long is refused, and nothing of it is
   expect(performance.now() - begunAtMs).toBeLessThan(2_000);
   expect(await received()).toBe(8);
   await other;
-});
-
-test('the tally of a stream waits for room that later requests have filled', async () => {
-  await start({ MAX_MESSAGES_IN_FLIGHT: '4' });
-  await publish(client, events('e', 4));
-  const stream = openStream(client);
-  for (let i = 0; i < 30; i++) stream.send(events('e', 4));
-  stream.end();
-  expect(await stream.ended).toBeUndefined();
-  expect(stream.answers.map(({ duplicates }) => duplicates)).toEqual(Array(30).fill(4));
-  const tallies = (await gateway.messages()).filter(({ subject }) => subject === gateway.names.tallySubject);
-  expect(tallies.flatMap(({ data }) => Tally.decode(data).groups.flatMap(({ eventIds }) => eventIds))).toHaveLength(
-    120,
-  );
 });
 
 test('a caller that reads no answers is read no further, while others are served', async () => {
@@ -215,6 +203,20 @@ test('a full stream ends the call with a hint, after the answers to what was tak
   expect(stream.ids()).toEqual([['e0'], ['e1'], ['e2']]);
   expect(await refused('STREAM_FULL')).toBe(1);
   expect(await metric(gatewayMetrics.answered, { wait: 'broker', outcome: 'accepted' })).toBe(3);
+});
+
+test('behind a request of unknown fate nothing is answered, though the broker took it', async () => {
+  const unreadable = (text: string) => text.replace(/"seq":2\b/, '"sxq":2');
+  await start({}, (chunk) => Buffer.from(unreadable(chunk.toString('latin1')), 'latin1'));
+  proxy.holdServer(true);
+  const stream = openStream(client);
+  for (let i = 0; i < 5; i++) stream.send([event(`e${i}`)]);
+  await waitUntil('they are sent', async () => (await unacked()) === 5);
+  proxy.holdServer(false);
+  expect(await stream.ended).toMatchObject({ code: 'UNAVAILABLE', reason: 'FATE_UNKNOWN', request: 1 });
+  expect(stream.ids()).toEqual([['e0']]);
+  expect(await metric(gatewayMetrics.answered, { wait: 'broker', outcome: 'accepted' })).toBe(1);
+  expect(await gateway.messages()).toHaveLength(5);
 });
 
 test('a gateway that stops answers what it has read, then sends streams away', async () => {
