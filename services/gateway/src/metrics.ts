@@ -25,7 +25,7 @@ import type { VerdictDesk } from './verdict-desk.js';
 export interface GatewayMetrics {
   readonly exposition: Exposition;
   received(waitForStored: boolean, copies: number): void;
-  answered(waitForStored: boolean, results: readonly PublishResult[]): void;
+  answered(waitForStored: boolean, results: readonly Pick<PublishResult, 'outcome' | 'error'>[]): void;
   droppedByBroker(copies: number, tallies: number): void;
   published(seconds: number): void;
   ended(call: EndedCall<DoorRequest>): void;

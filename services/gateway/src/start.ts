@@ -1,4 +1,4 @@
-import { IngestServiceService, type PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { IngestServiceService } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { openBrokerLink } from '@eventsieve/runtime/broker-link';
 import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import { duplex } from '@eventsieve/runtime/grpc-duplex';
@@ -21,7 +21,7 @@ import { type ArrivedRequest, publish } from './rpc/publish.js';
 import { publishStream } from './rpc/publish-stream.js';
 import { createVerdictDesk } from './verdict-desk.js';
 import { createWaitingRoom } from './waiting-room.js';
-import { writeResponse } from './write-response.js';
+import { type Answer, writeResponse } from './write-response.js';
 
 const serviceName = 'eventsieve.v1.IngestService';
 const brokerPart = 'nats';
@@ -107,7 +107,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     ensureStream: ensure,
   };
 
-  const handlePublish = unary<ArrivedRequest, PublishResponse>(
+  const handlePublish = unary<ArrivedRequest, Answer>(
     (request, context) => {
       if (stopping) throw stoppingNow();
       return publish(gateway, request, context);
@@ -116,7 +116,7 @@ export const startGateway: StartPart = async (environment, logger) => {
     metrics.ended,
   );
 
-  const handlePublishStream = duplex<ArrivedRequest, PublishResponse>((conversation) => {
+  const handlePublishStream = duplex<ArrivedRequest, Answer>((conversation) => {
     if (stopping) throw stoppingNow();
     return publishStream(gateway, conversation);
   }, logger);
@@ -168,8 +168,8 @@ export const startGateway: StartPart = async (environment, logger) => {
 };
 
 /** A method of the API, read into the gateway's own view of the request. */
-function intoOwnView(method: unknown): MethodDefinition<ArrivedRequest, PublishResponse> {
-  const ofApi = method as MethodDefinition<ArrivedRequest, PublishResponse>;
+function intoOwnView(method: unknown): MethodDefinition<ArrivedRequest, Answer> {
+  const ofApi = method as MethodDefinition<ArrivedRequest, Answer>;
   return tolerant({ ...ofApi, responseSerialize: writeResponse }, (bytes) => ({
     ...readRequest(bytes),
     bytes: bytes.length,

@@ -1,5 +1,15 @@
 import { type PublishResponse, PublishResult } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 
+/** A PublishResponse whose names are the bytes that came. */
+export interface Answer extends Omit<PublishResponse, 'results'> {
+  readonly results: readonly AnsweredEvent[];
+}
+
+export interface AnsweredEvent extends Omit<PublishResult, 'topic' | 'eventId'> {
+  readonly topic: Uint8Array;
+  readonly eventId: Uint8Array;
+}
+
 // Tags of a response and of a result: field number and wire type.
 const tag = { received: 0x08, accepted: 0x10, inserted: 0x18, duplicates: 0x20, conflicts: 0x28, rejected: 0x30 };
 const resultTag = 0x3a;
@@ -9,16 +19,16 @@ const outcomeTag = 0x18;
 const positionTag = 0x20;
 const maxVarintBytes = 10;
 const countsBytes = 6 * (1 + maxVarintBytes);
-const maxBytesOfCharacter = 3;
+const resultBytes = 40;
 
 /**
- * The same as PublishResponse.encode. A result is a name, an outcome and a position in nearly every case; those are
+ * The same as PublishResponse.encode, without text on the way from bytes to bytes. A result is a name, an outcome and a position in nearly every case; those are
  * written here, into one buffer, and the others by the generated code.
  */
-export function writeResponse(response: PublishResponse): Buffer {
+export function writeResponse(response: Answer): Buffer {
   const { results } = response;
   let room = countsBytes;
-  for (const { topic, eventId } of results) room += 40 + (topic.length + eventId.length) * maxBytesOfCharacter;
+  for (const { topic, eventId } of results) room += resultBytes + topic.length + eventId.length;
   let bytes = Buffer.allocUnsafe(room);
   let at = 0;
   for (const [name, number] of Object.entries(tag)) {
@@ -30,7 +40,8 @@ export function writeResponse(response: PublishResponse): Buffer {
       at = writePlainResult(bytes, at, result);
       continue;
     }
-    const encoded = PublishResult.encode(result).finish();
+    const names = { topic: String(Buffer.from(result.topic)), eventId: String(Buffer.from(result.eventId)) };
+    const encoded = PublishResult.encode({ ...result, ...names }).finish();
     if (bytes.length - at < encoded.length + room) bytes = Buffer.concat([bytes, Buffer.alloc(encoded.length + room)]);
     at = writeVarint(bytes, writeByte(bytes, at, resultTag), encoded.length);
     bytes.set(encoded, at);
@@ -39,7 +50,7 @@ export function writeResponse(response: PublishResponse): Buffer {
   return bytes.subarray(0, at);
 }
 
-function writePlainResult(bytes: Buffer, from: number, { topic, eventId, outcome, position }: PublishResult): number {
+function writePlainResult(bytes: Buffer, from: number, { topic, eventId, outcome, position }: AnsweredEvent): number {
   // Its length stands before it: two bytes hold that of any name that is taken.
   const start = from + 3;
   let at = writeText(bytes, start, topicTag, topic);
@@ -53,10 +64,11 @@ function writePlainResult(bytes: Buffer, from: number, { topic, eventId, outcome
   return at;
 }
 
-function writeText(bytes: Buffer, from: number, number: number, text: string): number {
-  if (text === '') return from;
+function writeText(bytes: Buffer, from: number, number: number, text: Uint8Array): number {
+  const { length } = text;
+  if (length === 0) return from;
   const start = from + 3;
-  const length = bytes.write(text, start);
+  bytes.set(text, start);
   bytes[from] = number;
   bytes[from + 1] = (length & 0x7f) | 0x80;
   bytes[from + 2] = length >>> 7;

@@ -1,10 +1,10 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
-import type { PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Conversation } from '@eventsieve/runtime/grpc-duplex';
 import { heldBytes } from '../admission.js';
 import { callerOf } from '../caller.js';
 import type { Gateway } from '../gateway.js';
 import { createStreamWindow } from '../stream-window.js';
+import type { Answer } from '../write-response.js';
 import { type ArrivedRequest, admit, publishAdmitted, sizeOf, waitsForStored } from './publish.js';
 
 // Enough to keep the broker busy for a round trip. With more a stream is no faster, and after an error everything that
@@ -25,7 +25,7 @@ interface Failure extends Placed {
 /** Publishes requests as they come, and answers them in their order up to the first that fails. */
 export async function publishStream(
   gateway: Gateway,
-  conversation: Conversation<ArrivedRequest, PublishResponse>,
+  conversation: Conversation<ArrivedRequest, Answer>,
 ): Promise<void> {
   const { context } = conversation;
   const window = createStreamWindow(mostOpen);
@@ -82,7 +82,7 @@ export async function publishStream(
   async function answer(
     at: Placed,
     request: ArrivedRequest,
-    response: Promise<PublishResponse>,
+    response: Promise<Answer>,
     close: () => void,
   ): Promise<void> {
     if (isLost(at.index)) return;

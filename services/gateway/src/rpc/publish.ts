@@ -1,10 +1,5 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
-import {
-  Outcome,
-  type PublishResponse,
-  type PublishResult,
-  WaitFor,
-} from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { Outcome, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { DoorRequest } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import type { CallContext } from '@eventsieve/runtime/grpc-server';
 import type { CallSize } from '../admission.js';
@@ -18,6 +13,7 @@ import { maxTextCharacters } from '../validate/text-field.js';
 import type { Fault, ValidEvent } from '../validate/validate-event.js';
 import { isFault, validateRequest } from '../validate/validate-request.js';
 import type { Verdict } from '../verdict.js';
+import type { Answer, AnsweredEvent } from '../write-response.js';
 
 // What a message holds beside the event: tags, timestamp, reply subject, header.
 const envelopeBytes = 512;
@@ -30,11 +26,7 @@ export interface ArrivedRequest extends DoorRequest {
   readonly bytes: number;
 }
 
-export async function publish(
-  gateway: Gateway,
-  request: ArrivedRequest,
-  context: CallContext,
-): Promise<PublishResponse> {
+export async function publish(gateway: Gateway, request: ArrivedRequest, context: CallContext): Promise<Answer> {
   const leave = admit(gateway, request, context);
   try {
     const response = await publishAdmitted(gateway, request, callerOf(context));
@@ -64,11 +56,7 @@ export function sizeOf(request: ArrivedRequest): CallSize {
 export const waitsForStored = ({ waitFor }: DoorRequest) => waitFor === WaitFor.WAIT_FOR_STORED;
 
 /** By the time that it has returned its promise, everything that will be sent at once has been sent. */
-export async function publishAdmitted(
-  gateway: Gateway,
-  request: ArrivedRequest,
-  caller: Caller,
-): Promise<PublishResponse> {
+export async function publishAdmitted(gateway: Gateway, request: ArrivedRequest, caller: Caller): Promise<Answer> {
   const { events, waitForStored } = validateRequest(request, limitsOf(gateway));
   const valid = events.filter((event): event is ValidEvent => !isFault(event));
   let verdicts: Verdict[] = [];
@@ -86,50 +74,41 @@ function limitsOf({ limits, maxMessageBytes }: Gateway): EventLimits {
   return { ...limits, maxEventBytes: Math.min(limits.maxEventBytes, maxMessageBytes() - envelopeBytes) };
 }
 
-function respond(
-  request: DoorRequest,
-  events: readonly (ValidEvent | Fault)[],
-  verdicts: readonly Verdict[],
-): PublishResponse {
+function respond(request: DoorRequest, events: readonly (ValidEvent | Fault)[], verdicts: readonly Verdict[]): Answer {
+  const answer = { received: events.length, accepted: 0, inserted: 0, duplicates: 0, conflicts: 0, rejected: 0 };
   let next = 0;
-  const results = events.map((event, index): PublishResult => {
-    const given = request.events[index];
-    const result = {
-      topic: nameOf(given?.topic),
-      eventId: nameOf(given?.eventId),
-      position: 0n,
-      firstSeenAt: undefined,
-      error: undefined,
-    };
+  const results = events.map((event, index): AnsweredEvent => {
     if (isFault(event)) {
+      const given = request.events[index];
       const error = { code: 'INVALID_ARGUMENT', message: event.message, field: event.field };
-      return { ...result, outcome: Outcome.OUTCOME_REJECTED, error };
+      const names = { topic: nameOf(given?.topic), eventId: nameOf(given?.eventId) };
+      answer.rejected++;
+      return { ...names, outcome: Outcome.OUTCOME_REJECTED, position: 0n, firstSeenAt: undefined, error };
     }
     const verdict = verdicts[next++];
     if (verdict === undefined) throw new EventsieveError('INTERNAL', 'a copy has no verdict');
-    return { ...result, ...describe(verdict) };
+    if (verdict.outcome === Outcome.OUTCOME_STORED) answer.inserted++;
+    else if (verdict.outcome === Outcome.OUTCOME_DUPLICATE) answer.duplicates++;
+    else if (verdict.outcome === Outcome.OUTCOME_CONFLICT) answer.conflicts++;
+    return describe(event, verdict);
   });
-
-  const count = (...outcomes: readonly Outcome[]) => results.filter(({ outcome }) => outcomes.includes(outcome)).length;
-  const conflicts = count(Outcome.OUTCOME_CONFLICT);
-  const duplicates = count(Outcome.OUTCOME_DUPLICATE) + conflicts;
-  const rejected = count(Outcome.OUTCOME_REJECTED);
-  return {
-    received: results.length,
-    accepted: results.length - duplicates - rejected,
-    inserted: count(Outcome.OUTCOME_STORED),
-    duplicates,
-    conflicts,
-    rejected,
-    results,
-  };
+  answer.duplicates += answer.conflicts;
+  answer.accepted = results.length - answer.duplicates - answer.rejected;
+  return { ...answer, results };
 }
 
-const nameOf = (bytes: Uint8Array = new Uint8Array()) => Buffer.from(bytes.subarray(0, maxNameBytes)).toString();
+/** Of a name that may be anything, what can stand in an answer. */
+const nameOf = (bytes: Uint8Array = new Uint8Array()) =>
+  Buffer.from(Buffer.from(bytes.subarray(0, maxNameBytes)).toString());
 
-function describe({ outcome, position = 0n, firstSeenAtUs = 0n, reason = '' }: Verdict) {
+function describe(
+  { topic, eventId }: ValidEvent,
+  { outcome, position = 0n, firstSeenAtUs = 0n, reason = '' }: Verdict,
+): AnsweredEvent {
   const seen = outcome === Outcome.OUTCOME_DUPLICATE || outcome === Outcome.OUTCOME_CONFLICT;
   return {
+    topic,
+    eventId,
     outcome,
     position,
     firstSeenAt: seen && firstSeenAtUs > 0n ? timestampOf(firstSeenAtUs) : undefined,
