@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventsieveError } from '@eventsieve/contract/errors';
 import { Outcome, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { gatewayMetrics } from '@eventsieve/contract/metric-names';
 import { type Nats, startNats } from '@eventsieve/embedded/nats-server';
 import { beforeEach, expect, inject, test } from 'vitest';
 import { auditedTotals, drained, expectAllStored } from './support/exactness.js';
+import { scrape } from './support/exposition.js';
 import { type Planned, planCopies } from './support/publishers.js';
 import { batchesOf, type Streamed, streamAll } from './support/stream-publishers.js';
 import { type System, startSystem } from './support/system.js';
@@ -79,10 +81,10 @@ test('a gateway that is stopped under streams has answered for everything that i
 test('through a broker and a gateway that are killed nothing that was answered is lost, and nothing is stored twice', async () => {
   const ends: EventsieveError[] = [];
   const plans = Array.from({ length: 4 }, (_, i) => planCopies(30_000, 0.3, `killed-${i}`));
-  const streams: Streamed[] = plans.map((planned) =>
+  const streams: Streamed[] = plans.map((planned, i) =>
     streamAll(batchesOf(planned, 25), {
       makeClient: system.ingest,
-      waitFor: either,
+      waitFor: i % 2 === 0 ? either : () => WaitFor.WAIT_FOR_BROKER,
       async onEnded(error) {
         ends.push(error);
         await pause();
@@ -96,6 +98,10 @@ test('through a broker and a gateway that are killed nothing that was answered i
     await waitUntil('more answers', () => answers() > before + than, { timeoutMs: 60_000 });
   };
   await more(3_000);
+  // So that something is on its way for certain, and lost.
+  process.kill(nats.pid as number, 'SIGSTOP');
+  const unacked = async () => (await scrape(system.gateway)).value(gatewayMetrics.unackedMessages.name) ?? 0;
+  await waitUntil('much to be on its way', async () => (await unacked()) > 1_500);
   await nats.kill();
   await waitUntil('streams to end', () => ends.length >= 4);
   await nats.restart();
