@@ -87,20 +87,28 @@ test('each copy of a template is an event of its own, under the id that a reader
   const numbers = numbersWith(0);
   const template = grpcTemplate(100, 'struct', false, ids);
   const sent = [0, 1].flatMap(() => PublishRequest.decode(fill(template, numbers.next)).events);
-  expect(new Set(sent.map(({ eventId }) => eventId)).size).toBe(200);
   expect(sent.map(({ eventId }) => eventId)).toEqual(sent.map((_, number) => idOf(number, ids)));
   const bodies = [0, 1].flatMap(() => JSON.parse(fill(httpTemplate(50, ids), numbers.next).toString()));
   expect(bodies.map(({ event_id: id }) => id)).toEqual(bodies.map((_, index) => idOf(200 + index, ids)));
   expect(JSON.parse(fill(httpTemplate(1, ids), () => 7).toString())).toMatchObject({ event_id: idOf(7, ids) });
 });
 
-test.each([0, 0.2, 0.3, 1])('of all numbers exactly the share %d was given out before', (share) => {
-  const numbers = numbersWith(share, 1000);
-  const given = Array.from({ length: 10_000 }, () => numbers.next());
-  const fresh = given.filter((number) => number >= 1000);
-  expect(new Set(fresh).size).toBe(10_000 - 10_000 * share);
-  expect(numbers.distinct()).toBe(1000 + 10_000 - 10_000 * share);
-  expect(given.filter((number, index) => number < 1000 || given.indexOf(number) < index).length).toBe(10_000 * share);
+test.each([0, 0.2, 0.3, 1])('exactly the share %d of the copies repeats another one, with all that it has', (share) => {
+  const ids = newIdShape();
+  const template = grpcTemplate(100, 'json', false, ids);
+  const before = numbersWith(0);
+  const earlier = Array.from({ length: 10 }, () => fill(template, before.next));
+  const numbers = numbersWith(share, before.nextRound());
+  const calls = Array.from({ length: 100 }, () => fill(template, numbers.next));
+  const contentOf = (bytes: Buffer) =>
+    PublishRequest.decode(bytes).events.map(({ topic, eventId, source }) => [topic, eventId, source].join());
+  const first = new Set(earlier.flatMap(contentOf));
+  const all = new Set([...first, ...calls.flatMap(contentOf)]);
+  expect(first.size).toBe(1000);
+  expect(all.size).toBe(1000 + 10_000 - 10_000 * share);
+  expect(numbers.fresh()).toBe(10_000 - 10_000 * share);
+  // An id alone is as good as all of it.
+  expect(new Set([...all].map((content) => content.split(',')[1])).size).toBe(all.size);
 });
 
 test('percentiles are those of all values, in whatever order they came', () => {

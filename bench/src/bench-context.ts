@@ -78,7 +78,7 @@ export async function openBench(settings: BenchSettings) {
         inFlight: 8,
         seconds,
         ids: newIdShape(),
-        firstNumber: 0,
+        firstRound: 0,
         ...plan,
       });
     },

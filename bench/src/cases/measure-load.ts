@@ -19,10 +19,10 @@ export interface History {
   copies: number;
   events: number;
   readonly ids: LoadPlan['ids'];
-  nextNumber: number;
+  nextRound: number;
 }
 
-export const newHistory = (): History => ({ copies: 0, events: 0, ids: newIdShape(), nextNumber: 0 });
+export const newHistory = (): History => ({ copies: 0, events: 0, ids: newIdShape(), nextRound: 0 });
 
 /** Sends, waits until all of it is settled, and keeps account of what the system has to hold by then. */
 export async function loadAndSettle(
@@ -34,11 +34,11 @@ export async function loadAndSettle(
   const target = plan.door === 'http' ? system.http : system.gateway;
   system.beginUse();
   const begunAtMs = performance.now();
-  const result = await bench.load({ ...plan, target, ids: history.ids, firstNumber: history.nextNumber });
+  const result = await bench.load({ ...plan, target, ids: history.ids, firstRound: history.nextRound });
   if (result.failures > 0) throw new Error(`${result.failures} calls failed: ${result.failure}`);
   history.copies += result.copies;
-  history.nextNumber = result.nextNumber;
-  history.events = result.nextNumber;
+  history.nextRound = result.nextRound;
+  history.events += result.fresh;
   await untilSettled(system, history.copies);
   const settledPerSecond = (result.copies / (performance.now() - begunAtMs)) * 1000;
   return { ...result, settledPerSecond, use: system.use() };

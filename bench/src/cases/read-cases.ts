@@ -1,6 +1,6 @@
 import { type Client, createClient } from '@eventsieve/client';
 import type { Bench } from '../bench-context.js';
-import { idOf, topics } from '../load/events.js';
+import { idOf, kindsOfPlace, topics } from '../load/events.js';
 import { createLatencies } from '../load/latencies.js';
 import { type BigSystem, bigSystem } from './big-system.js';
 
@@ -57,8 +57,8 @@ export const readCases: readonly ReadCase[] = [
     prepare: async (client, { history }) => {
       let asked = 0;
       return async () => {
-        // A multiple of the number of topics, so that the topic of the id is known.
-        const number = ((++asked * 7_919) % Math.floor(history.nextNumber / 100)) * 100;
+        // One that stood at the first place of a call, so that its topic is known.
+        const number = ((++asked * 7_919) % history.nextRound) * kindsOfPlace;
         const found = await client.get(topics[0] as string, idOf(number, history.ids));
         if (found?.status !== 'stored') throw new Error(`event ${number} is ${found?.status ?? 'not known'}`);
       };

@@ -17,7 +17,7 @@ export async function runRecoveryCase(bench: Bench): Promise<void> {
       const sent = await bench.load({ ...plan, ids: history.ids, seconds: 300, maxCopies: waiting });
       if (sent.failures > 0) throw new Error(`${sent.failures} calls failed: ${sent.failure}`);
       history.copies = sent.copies;
-      history.events = sent.nextNumber;
+      history.events = sent.fresh;
       const bytes = await streamBytes(bench.servers.nats.url, system.prefix);
       system.beginUse();
       const begunAtMs = performance.now();

@@ -85,35 +85,47 @@ export function writeId(bytes: Buffer, at: number, number: number): void {
 }
 
 /** A body of its own: the one before may not have left yet. */
-export function fill({ bytes, idsAt }: Template, nextNumber: () => number): Buffer {
+export function fill({ bytes, idsAt }: Template, next: Numbers['next']): Buffer {
   const filled = Buffer.from(bytes);
-  for (const at of idsAt) writeId(filled, at, nextNumber());
+  for (let place = 0; place < idsAt.length; place++) writeId(filled, idsAt[place] as number, next(place));
   return filled;
 }
 
 export interface Numbers {
-  next(): number;
-  /** How many different ones there were. */
-  distinct(): number;
+  /** For the event at this place of a call. */
+  next(place: number): number;
+  /** How many were given out for the first time. */
+  fresh(): number;
+  /** From where on another run meets none of this one's. */
+  nextRound(): number;
 }
 
+// Topic and source of an event follow from its place in the call: a repeat has to stand at a place of the same kind.
+export const kindsOfPlace = 10;
 // A repeat is of one of the latest: what is older may have left the broker's window, and the page cache.
-const repeatable = 50_000;
+const repeatableRounds = 5_000;
 
-/** Numbers of which exactly the share `repeats` was given out before, spread evenly. */
-export function numbersWith(repeats: number, firstNumber = 0): Numbers {
+/** Numbers of which the share `repeats` was given out before, spread evenly. */
+export function numbersWith(repeats: number, firstRound = 0): Numbers {
+  const rounds: number[] = new Array(kindsOfPlace).fill(firstRound);
   let given = 0;
-  let fresh = firstNumber;
+  let fresh = 0;
   let seed = 12_345;
   return {
-    next() {
+    next(place) {
+      const kind = place % kindsOfPlace;
+      const round = rounds[kind] as number;
       given++;
-      const repeated = Math.floor(given * repeats) > Math.floor((given - 1) * repeats) && fresh > 0;
-      if (!repeated) return fresh++;
-      seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
-      return fresh - 1 - (seed % Math.min(fresh, repeatable));
+      if (round > 0 && Math.floor(given * repeats) > Math.floor((given - 1) * repeats)) {
+        seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+        return (round - 1 - ((seed >>> 8) % Math.min(round, repeatableRounds))) * kindsOfPlace + kind;
+      }
+      fresh++;
+      rounds[kind] = round + 1;
+      return round * kindsOfPlace + kind;
     },
-    distinct: () => fresh,
+    fresh: () => fresh,
+    nextRound: () => Math.max(...rounds),
   };
 }
 

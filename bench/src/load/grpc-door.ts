@@ -12,14 +12,14 @@ export function openGrpcDoor(plan: LoadPlan): Door {
   const template = grpcTemplate(plan.batch, plan.payload, plan.stored, plan.ids);
   const clients = Array.from({ length: plan.connections }, () => openClient(plan.target));
   return {
-    send(lane, nextNumber) {
+    send(lane, next) {
       const client = clients[lane % clients.length] as Client;
       return new Promise((resolve, reject) => {
         client.makeUnaryRequest(
           IngestServiceService.publish.path,
           asItIs,
           readAnswer,
-          fill(template, nextNumber),
+          fill(template, next),
           { deadline: Date.now() + deadlineMs },
           (error, answer) => (error || answer === undefined ? reject(error) : resolve(answer)),
         );

@@ -8,7 +8,7 @@ export function openHttpDoor(plan: LoadPlan): Door {
   const agent = new Agent({ keepAlive: true, maxSockets: plan.connections });
   const url = new URL(plan.stored ? '/publish?wait=stored' : '/publish?wait=broker', plan.target);
   return {
-    send: (_lane, nextNumber) => post(url, agent, fill(template, nextNumber)),
+    send: (_lane, next) => post(url, agent, fill(template, next)),
     close: () => agent.destroy(),
   };
 }

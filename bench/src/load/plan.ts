@@ -20,15 +20,16 @@ export interface LoadPlan {
   /** Calls begin by the clock instead of one after the other, and are timed from when they should have begun. */
   readonly callsPerSecond?: number;
   readonly ids: IdShape;
-  /** Ids of a run before that are not to be met, or to be repeated. */
-  readonly firstNumber: number;
+  /** Where a run before has ended: its ids are not to be met, but by repeats. */
+  readonly firstRound: number;
 }
 
 export interface LoadResult {
   readonly calls: number;
   readonly copies: number;
-  /** The number after the highest that was used. */
-  readonly nextNumber: number;
+  /** Events: copies that repeat nothing. */
+  readonly fresh: number;
+  readonly nextRound: number;
   /** As the answers said. */
   readonly duplicates: number;
   readonly failures: number;

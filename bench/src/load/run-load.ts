@@ -1,4 +1,4 @@
-import { numbersWith } from './events.js';
+import { type Numbers, numbersWith } from './events.js';
 import { createLatencies } from './latencies.js';
 import type { LoadPlan, LoadResult } from './plan.js';
 
@@ -10,13 +10,13 @@ export interface Answer {
 
 export interface Door {
   /** Sends one call's worth; `lane` says over which connection. */
-  send(lane: number, nextNumber: () => number): Promise<Answer>;
+  send(lane: number, next: Numbers['next']): Promise<Answer>;
   close(): void;
 }
 
 /** Keeps `inFlight` calls under way, or begins them by the clock, until the time is over; then waits for all. */
 export async function runLoad(plan: LoadPlan, door: Door): Promise<LoadResult> {
-  const numbers = numbersWith(plan.repeats, plan.firstNumber);
+  const numbers = numbersWith(plan.repeats, plan.firstRound);
   const latencies = createLatencies();
   const cpuBefore = process.cpuUsage();
   const begunAtMs = performance.now();
@@ -66,7 +66,8 @@ export async function runLoad(plan: LoadPlan, door: Door): Promise<LoadResult> {
     calls,
     copies,
     duplicates,
-    nextNumber: numbers.distinct(),
+    fresh: numbers.fresh(),
+    nextRound: numbers.nextRound(),
     failures,
     failure,
     seconds: (performance.now() - begunAtMs) / 1000,

@@ -17,9 +17,9 @@ export function openStreamDoor(plan: LoadPlan): Door {
   const template = grpcTemplate(plan.batch, plan.payload, plan.stored, plan.ids);
   const streams = Array.from({ length: plan.connections }, () => openStream(plan.target));
   return {
-    send: (lane, nextNumber) =>
+    send: (lane, next) =>
       new Promise((resolve, reject) => {
-        streams[lane % streams.length]?.ask(fill(template, nextNumber), { resolve, reject });
+        streams[lane % streams.length]?.ask(fill(template, next), { resolve, reject });
       }),
     close: () => streams.forEach((stream) => void stream.close()),
   };
