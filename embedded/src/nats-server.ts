@@ -108,10 +108,19 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
   };
 }
 
+/** A fifth of what the server does under load was collecting garbage; now it collects less often, up to a limit. */
+function natsEnvironment(): NodeJS.ProcessEnv {
+  return { GOGC: '400', GOMEMLIMIT: '1GiB', ...process.env };
+}
+
 function launch(binary: string, configFile: string, logFile: string, track: Track): ChildProcess {
   // It logs to a file of its own: a Go program that writes into a pipe without reader dies at once.
   const errors = openSync(logFile, 'a');
-  const child = spawn(binary, ['-c', configFile], { stdio: ['ignore', 'ignore', errors], detached: true });
+  const child = spawn(binary, ['-c', configFile], {
+    env: natsEnvironment(),
+    stdio: ['ignore', 'ignore', errors],
+    detached: true,
+  });
   closeSync(errors);
   child.on('error', () => {});
   const forget = child.pid === undefined ? () => {} : track('nats', child.pid);
