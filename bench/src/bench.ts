@@ -22,7 +22,10 @@ async function runBench({ only, json, seconds, profile }: BenchOptions): Promise
     try {
       for (const { name, run } of cases) {
         if (stopping.aborted) break;
-        if (only === undefined || only.has(name)) await run(bench);
+        if (only !== undefined && !only.has(name)) continue;
+        await run(bench).catch((error: unknown) => {
+          if (!stopping.aborted) bench.add({ name, exact: false, problems: [(error as Error).message] });
+        });
       }
     } finally {
       const { postgres, nats } = bench.servers;

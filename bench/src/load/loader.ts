@@ -14,13 +14,13 @@ export function startLoader(track: Track): Loader {
   const child = fork(fileURLToPath(new URL('./load-main.js', import.meta.url)), [], { detached: true, execArgv: [] });
   const pid = child.pid as number;
   const forget = track('service', pid);
+  const ended = once(child, 'exit').then(() => {
+    throw new Error('the loading process ended by itself');
+  });
+  ended.catch(() => undefined);
   return {
     pid,
     async run(plan) {
-      const ended = once(child, 'exit').then(() => {
-        throw new Error('the loading process ended by itself');
-      });
-      ended.catch(() => undefined);
       child.send(plan);
       const [{ result, problem }] = (await Promise.race([once(child, 'message'), ended])) as [
         { result?: LoadResult; problem?: string },

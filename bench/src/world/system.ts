@@ -2,8 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { namesFor } from '@eventsieve/contract/names';
 import { endChild, type Track } from '@eventsieve/embedded/child';
 import { freePort } from '@eventsieve/embedded/free-port';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { createDatabase } from './database.js';
 import { cpuWithChildren, useOf } from './process-use.js';
 import type { Servers } from './servers.js';
@@ -111,7 +114,18 @@ export async function startSystem({ root, path, nodeFlags, servers, track, envir
     async stop() {
       await stop('gateway');
       await Promise.all([stop('dedup-worker'), stop('query')]);
+      await deleteStream(servers.nats.url, prefix);
       await database.drop();
     },
   };
+}
+
+/** The broker keeps room for what a stream may hold, and would refuse the streams of later cases. */
+async function deleteStream(url: string, prefix: string): Promise<void> {
+  const connection = await connect({ servers: url });
+  try {
+    await (await jetstreamManager(connection)).streams.delete(namesFor(prefix).stream);
+  } finally {
+    await connection.close();
+  }
 }
