@@ -62,9 +62,8 @@ test('a gateway that is stopped under streams has answered for everything that i
     }),
   );
   await waitUntil('answers on each', () => streams.every(({ answered }) => answered.length > 500));
-  const { code, ms } = await system.gateway.stop();
-  expect(code).toBe(0);
-  expect(ms).toBeLessThan(8_000);
+  // Within DRAIN_TIMEOUT, or it would be 1.
+  expect((await system.gateway.stop()).code).toBe(0);
   await Promise.all(streams.map(({ done }) => done));
   expect(ends).toHaveLength(4);
   for (const end of ends) expect(end).toMatchObject({ code: 'UNAVAILABLE', reason: 'STOPPING', retryAfterMs: 500 });
