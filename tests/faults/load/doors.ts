@@ -64,13 +64,13 @@ export function grpcDoor(address: string): Door {
         const parts = [];
         for (let i = 0; i < events.length; i += size) parts.push(stream.publish(requestOf(events.slice(i, i + size))));
         return await Promise.all(parts).then(
-          (responses) => replyOf({ results: responses.flatMap(({ results }) => results) }, copies.length),
+          (responses) => replyOf({ results: responses.flatMap(({ results }) => results) }, copies),
           replyOfError,
         );
       }
       return await new Promise((resolve) => {
         client.publish(requestOf(events), new Metadata(), { deadline: nowMs + timeoutMs }, (error, response) =>
-          resolve(error ? replyOfError(error) : replyOf(response, copies.length)),
+          resolve(error ? replyOfError(error) : replyOf(response, copies)),
         );
       });
     },
@@ -121,8 +121,16 @@ function replyOfError(error: ServiceError): Reply {
   return { kind: retryable.has(code) ? 'again' : 'wrong', why: `${code}: ${message}` };
 }
 
-function replyOf({ results }: Pick<PublishResponse, 'results'>, count: number): Reply {
-  if (results.length !== count) return { kind: 'wrong', why: `${results.length} results for ${count} events` };
+function replyOf({ results }: Pick<PublishResponse, 'results'>, copies: readonly Copy[]): Reply {
+  if (results.length !== copies.length) {
+    return { kind: 'wrong', why: `${results.length} results for ${copies.length} events` };
+  }
+  for (const [index, { topic, eventId }] of results.entries()) {
+    const sent = copies[index];
+    if (topic !== sent?.topic || eventId !== sent.eventId) {
+      return { kind: 'wrong', why: `the result at ${index} is of ${topic}/${eventId}, not of what was sent there` };
+    }
+  }
   return { kind: 'answers', answers: results.map(({ outcome, position }) => ({ outcome, position })) };
 }
 

@@ -40,11 +40,15 @@ export async function openLink(name: string, targetPort: number): Promise<Link> 
   }
 
   function carry(pair: Pair, from: Socket, to: Socket): void {
-    from.on('data', (chunk) => {
-      if (mode !== 'slow') return void to.write(chunk);
+    // What is late is not overtaken: a connection that turned frames round would be a fault of this link.
+    const late: Buffer[] = [];
+    from.on('data', (chunk: Buffer) => {
+      if (mode !== 'slow' && late.length === 0) return void to.write(chunk);
+      late.push(chunk);
       from.pause();
       setTimeout(() => {
-        if (!to.destroyed) to.write(chunk);
+        const first = late.shift();
+        if (first !== undefined && !to.destroyed) to.write(first);
         if (!from.destroyed) apply(pair);
       }, slowMs);
     });
