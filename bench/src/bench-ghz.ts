@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { runTask } from '@eventsieve/embedded/child';
+import { runTool } from '@eventsieve/embedded/run-tool';
 import { startGuard } from '@eventsieve/embedded/start-guard';
 import { onStopSignals } from '@eventsieve/embedded/stop-signals';
 import { checkCounts } from './ghz/check-counts.js';
@@ -49,21 +50,4 @@ async function benchGhz({ target, ghzFlags, load }: GhzOptions): Promise<number>
   }
 }
 
-async function main(): Promise<number> {
-  let options: GhzOptions | undefined;
-  try {
-    options = readGhzOptions(process.argv.slice(2));
-  } catch (error) {
-    complain((error as Error).message);
-    return 2;
-  }
-  if (options !== undefined) return benchGhz(options);
-  say(ghzHelp);
-  return 0;
-}
-
-const code = await main().catch((error: unknown) => {
-  complain((error as Error).message);
-  return 1;
-});
-process.exit(code);
+await runTool({ help: ghzHelp, read: readGhzOptions, run: benchGhz });

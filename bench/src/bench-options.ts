@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseFlags } from '@eventsieve/embedded/run-tool';
 import { cases } from './cases/catalog.js';
 
 export interface BenchOptions {
@@ -26,7 +26,14 @@ ${cases.map(({ name, about }) => `  ${name.padEnd(24)}${about}`).join('\n')}
 
 /** Undefined: only the help is wanted. A wrong flag is an Error with one sentence. */
 export function readBenchOptions(args: readonly string[]): BenchOptions | undefined {
-  const values = parse(args);
+  const text = { type: 'string' } as const;
+  const values = parseFlags(args, {
+    help: { type: 'boolean', short: 'h' },
+    only: text,
+    json: text,
+    profile: text,
+    seconds: text,
+  });
   if (values.help) return undefined;
   const names = values.only?.split(',').map((name) => name.trim());
   for (const name of names ?? []) {
@@ -44,22 +51,4 @@ export function readBenchOptions(args: readonly string[]): BenchOptions | undefi
     seconds,
     profile: values.profile,
   };
-}
-
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const;
-  const options = {
-    help: { type: 'boolean', short: 'h' },
-    only: text,
-    json: text,
-    profile: text,
-    seconds: text,
-  } as const;
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    // Node's advice follows its first sentence.
-    const [sentence = ''] = (error as Error).message.split(/\.\s|\n/);
-    throw new Error(`${sentence}; --help lists the flags.`);
-  }
 }

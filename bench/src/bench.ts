@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
+import { runTool } from '@eventsieve/embedded/run-tool';
 import { startGuard } from '@eventsieve/embedded/start-guard';
 import { onStopSignals } from '@eventsieve/embedded/stop-signals';
 import { openBench } from './bench-context.js';
@@ -44,21 +45,4 @@ async function runBench({ only, json, seconds, profile }: BenchOptions): Promise
   }
 }
 
-async function main(): Promise<number> {
-  let options: BenchOptions | undefined;
-  try {
-    options = readBenchOptions(process.argv.slice(2));
-  } catch (error) {
-    say((error as Error).message);
-    return 2;
-  }
-  if (options !== undefined) return runBench(options);
-  process.stdout.write(`${benchHelp}\n`);
-  return 0;
-}
-
-const code = await main().catch((error: unknown) => {
-  say((error as Error).message);
-  return 1;
-});
-process.exit(code);
+await runTool({ help: benchHelp, read: readBenchOptions, run: runBench });

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
+import { runTool } from '@eventsieve/embedded/run-tool';
 import { startGuard } from '@eventsieve/embedded/start-guard';
 import { onStopSignals } from '@eventsieve/embedded/stop-signals';
 import { runControl } from './controls/run-control.js';
@@ -60,22 +61,9 @@ async function runAll({ seed, minutes, rounds, fuzz, controls, again, json, keep
   return wrong.length === 0 ? 0 : 1;
 }
 
-async function main(): Promise<number> {
-  let options: Options | undefined;
-  try {
-    options = readOptions(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`);
-    return 2;
-  }
-  if (options !== undefined) return runAll(options);
-  say(help);
-  return 0;
-}
-
-const code = await main().catch((error: unknown) => {
-  const { message, stack } = error as Error;
-  process.stderr.write(`${message === 'stopped' ? 'stopped before the end' : stack}\n`);
-  return 1;
+await runTool({
+  help,
+  read: readOptions,
+  run: runAll,
+  explain: ({ message, stack }) => (message === 'stopped' ? 'stopped before the end' : stack),
 });
-process.exit(code);

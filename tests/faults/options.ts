@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseFlags } from '@eventsieve/embedded/run-tool';
 import { controls } from './controls/catalog.js';
 import type { Control } from './controls/control.js';
 import { rounds } from './rounds/catalog.js';
@@ -37,17 +37,15 @@ Exit code 0 when nothing was found, 1 when something was, 2 for wrong options.
 
 /** Undefined when help was asked for. */
 export function readOptions(args: readonly string[]): Options | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: 'string' },
-      minutes: { type: 'string' },
-      only: { type: 'string' },
-      controls: { type: 'boolean' },
-      json: { type: 'string' },
-      keep: { type: 'string' },
-      help: { type: 'boolean' },
-    },
+  const text = { type: 'string' } as const;
+  const values = parseFlags(args, {
+    seed: text,
+    minutes: text,
+    only: text,
+    controls: { type: 'boolean' },
+    json: text,
+    keep: text,
+    help: { type: 'boolean', short: 'h' },
   });
   if (values.help) return undefined;
   const minutes = values.minutes === undefined ? defaultMinutes : Number(values.minutes);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseFlags } from '@eventsieve/embedded/run-tool';
 
 export interface GhzOptions {
   /** A gateway that runs already. */
@@ -25,7 +25,15 @@ of answers that ghz got: the exit code is 1 when they differ, or when a call fai
 
 /** Undefined: only the help is wanted. A wrong flag is an Error with one sentence. */
 export function readGhzOptions(args: readonly string[]): GhzOptions | undefined {
-  const values = parse(args);
+  const text = { type: 'string' } as const;
+  const values = parseFlags(args, {
+    help: { type: 'boolean', short: 'h' },
+    duration: text,
+    total: text,
+    concurrency: text,
+    connections: text,
+    target: text,
+  });
   if (values.help) return undefined;
   const { duration, total, concurrency = '50', connections = '4', target } = values;
   if (duration !== undefined && total !== undefined) throw new Error('--duration and --total exclude each other.');
@@ -47,23 +55,4 @@ export function readGhzOptions(args: readonly string[]): GhzOptions | undefined 
     ghzFlags: [...length, '--concurrency', concurrency, '--connections', connections],
     load: `${total === undefined ? `for ${duration ?? '20s'}` : `${total} calls`}, ${concurrency} at a time over ${connections} connections`,
   };
-}
-
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const;
-  const options = {
-    help: { type: 'boolean', short: 'h' },
-    duration: text,
-    total: text,
-    concurrency: text,
-    connections: text,
-    target: text,
-  } as const;
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    // Node's advice follows its first sentence.
-    const [sentence = ''] = (error as Error).message.split(/\.\s|\n/);
-    throw new Error(`${sentence}; --help lists the flags.`);
-  }
 }
