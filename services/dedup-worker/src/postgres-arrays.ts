@@ -23,25 +23,24 @@ function header(elementOid: number, count: number, bodyBytes: number): Buffer {
   return buffer;
 }
 
-function fixedWidth(elementOid: number, values: readonly bigint[]): Buffer {
+function fixedWidth(elementOid: number, values: readonly bigint[], zero: bigint): Buffer {
   const buffer = header(elementOid, values.length, values.length * (lengthBytes + 8));
+  // A view writes a bigint in a seventh of the time that Buffer takes.
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   let offset = headerBytes;
   for (const value of values) {
-    buffer.writeInt32BE(8, offset);
-    buffer.writeBigInt64BE(value, offset + lengthBytes);
+    view.setInt32(offset, 8);
+    view.setBigInt64(offset + lengthBytes, value - zero);
     offset += lengthBytes + 8;
   }
   return buffer;
 }
 
-export const int8Array = (values: readonly bigint[]): Buffer => fixedWidth(oid.int8, values);
+export const int8Array = (values: readonly bigint[]): Buffer => fixedWidth(oid.int8, values, 0n);
 
 /** From microseconds since 1970. */
 export const timestamptzArray = (valuesUs: readonly bigint[]): Buffer =>
-  fixedWidth(
-    oid.timestamptz,
-    valuesUs.map((us) => us - postgresEpochUs),
-  );
+  fixedWidth(oid.timestamptz, valuesUs, postgresEpochUs);
 
 function variableWidth(elementOid: number, values: readonly Uint8Array[], prefix: number | undefined): Buffer {
   const prefixBytes = prefix === undefined ? 0 : 1;

@@ -22,8 +22,8 @@ const countsBytes = 6 * (1 + maxVarintBytes);
 const resultBytes = 40;
 
 /**
- * The same as PublishResponse.encode, without text on the way from bytes to bytes. A result is a name, an outcome and a position in nearly every case; those are
- * written here, into one buffer, and the others by the generated code.
+ * The same as PublishResponse.encode, without text on the way from bytes to bytes. A result is a name, an outcome and a
+ * position in nearly every case; those are written here, into one buffer, and the others by the generated code.
  */
 export function writeResponse(response: Answer): Buffer {
   const { results } = response;
