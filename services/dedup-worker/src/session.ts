@@ -93,8 +93,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     metrics.settled(batch, judgements);
     watermark.acked();
     answerWaiters(connection, batch, judgements, reason);
-    // Nearly always all of it is stored, and looking up each position would say so at a price.
-    for (const { content, position } of judgements.size === 0 ? [] : batch) {
+    for (const { content, position } of batch) {
       const outcome = judgements.get(position)?.outcome;
       if (outcome !== Outcome.OUTCOME_DUPLICATE && outcome !== Outcome.OUTCOME_CONFLICT) continue;
       if (content.kind !== 'copy') continue;
@@ -113,9 +112,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     try {
       // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
       const deliveries = messages.map((message) => readDelivery(message, epoch.base, names));
-      const batch = isAscending(deliveries)
-        ? deliveries
-        : [...new Map(deliveries.map((delivery) => [delivery.position, delivery])).values()];
+      const batch = [...new Map(deliveries.map((delivery) => [delivery.position, delivery])).values()];
       metrics.taken(batch);
       await settleBatch(
         {
@@ -187,12 +184,4 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
       end('stopping');
     },
   };
-}
-
-/** As nearly every batch is: then no position stands in it twice. */
-function isAscending(deliveries: readonly Delivery[]): boolean {
-  for (let i = 1; i < deliveries.length; i++) {
-    if ((deliveries[i] as Delivery).position <= (deliveries[i - 1] as Delivery).position) return false;
-  }
-  return true;
 }
