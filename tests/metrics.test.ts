@@ -4,7 +4,7 @@ import {
   type PublishResponse,
   WaitFor,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { ListEventsRequest, QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import {
   gatewayMetrics,
   type MetricSpec,
@@ -98,7 +98,7 @@ function publishBytes(bytes: Buffer): Promise<Buffer> {
 /** Resolves with the error of the call, or null. */
 function listEvents(limit: number): Promise<Error | null> {
   const reader = new QueryServiceClient(system.queryAddress, credentials.createInsecure());
-  const request = { topic: '', source: '', limit, cursor: '', order: 0, payloadFormat: 0 };
+  const request = ListEventsRequest.fromPartial({ limit });
   return new Promise<Error | null>((resolve) => reader.listEvents(request, resolve)).finally(() => reader.close());
 }
 

@@ -47,6 +47,13 @@ async function readPage(
     cursor,
     order: order === 'desc' ? Order.ORDER_DESC : Order.ORDER_ASC,
     payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON,
+    topicExact: '',
+    eventId: '',
+    receivedFrom: undefined,
+    receivedTo: undefined,
+    from: undefined,
+    to: undefined,
+    payload: '',
   };
   const { events, nextCursor } = await callUnary(query, query.client.listEvents, request, settings);
   return { events: events.map(storedEventOf), ...(nextCursor === '' ? {} : { nextCursor }) };

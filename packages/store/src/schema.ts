@@ -2,6 +2,7 @@ import {
   bigint,
   boolean,
   customType,
+  date,
   integer,
   jsonb,
   pgTable,
@@ -148,3 +149,59 @@ export const watermark = pgTable('watermark', {
   known: int8('known').notNull().default(0n),
   updatedAt: instant('updated_at').notNull().defaultNow(),
 });
+
+export const rollup = pgTable('rollup', {
+  onlyRow: boolean('only_row').primaryKey().default(true),
+  position: int8('position').notNull().default(0n),
+  updatedAt: instant('updated_at').notNull().defaultNow(),
+});
+
+export const chapters = pgTable('chapters', {
+  firstPosition: int8('first_position').primaryKey(),
+  lastPosition: int8('last_position').notNull(),
+  events: integer('events').notNull(),
+  receivedFrom: instant('received_from'),
+  receivedTo: instant('received_to'),
+  happenedFrom: instant('happened_from'),
+  happenedTo: instant('happened_to'),
+});
+
+export const sourceCounters = pgTable(
+  'source_counters',
+  {
+    source: text('source').notNull(),
+    topic: text('topic').notNull(),
+    uniqueCount: int8('unique_count').notNull().default(0n),
+    duplicateCount: int8('duplicate_count').notNull().default(0n),
+    conflictCount: int8('conflict_count').notNull().default(0n),
+  },
+  (table) => [primaryKey({ columns: [table.source, table.topic] })],
+);
+
+export const gapCounters = pgTable(
+  'gap_counters',
+  {
+    source: text('source').notNull(),
+    topic: text('topic').notNull(),
+    bucket: smallint('bucket').notNull(),
+    duplicateCount: int8('duplicate_count').notNull().default(0n),
+  },
+  (table) => [primaryKey({ columns: [table.source, table.topic, table.bucket] })],
+);
+
+export const pruned = pgTable(
+  'pruned',
+  {
+    kind: text('kind').notNull(),
+    topic: text('topic').notNull().default(''),
+    day: date('day').notNull(),
+    rowCount: int8('row_count').notNull().default(0n),
+    positionXor: int8('position_xor').notNull().default(0n),
+    markXor: int8('mark_xor').notNull().default(0n),
+    duplicateCount: int8('duplicate_count').notNull().default(0n),
+    conflictCount: int8('conflict_count').notNull().default(0n),
+    redrivenCount: int8('redriven_count').notNull().default(0n),
+    lastPosition: int8('last_position').notNull().default(0n),
+  },
+  (table) => [primaryKey({ columns: [table.kind, table.topic, table.day] })],
+);

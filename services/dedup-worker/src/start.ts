@@ -9,6 +9,8 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { alignEpoch } from './align-epoch.js';
 import { readConfig } from './config.js';
+import { choresOf } from './keeper/chores.js';
+import { startKeeper } from './keeper/keeper.js';
 import { createWorkerMetrics } from './metrics.js';
 import { ensureUpcomingPartitions } from './partitions.js';
 import { type Session, shards, startSession } from './session.js';
@@ -25,8 +27,8 @@ export const startWorker: StartPart = async (environment, logger) => {
   const pool = createPool({
     url: config.databaseUrl,
     name: 'eventsieve-dedup-worker',
-    // One for each batch under way, and one each for aligning, opening an epoch and the watermark.
-    max: config.batchesInFlight + 3,
+    // One for each batch under way, and one each for aligning, opening an epoch, the watermark and the keeper.
+    max: config.batchesInFlight + 4,
     statementTimeoutMs: config.statementTimeoutMs,
     onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
   });
@@ -128,6 +130,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   }
 
   const running = run();
+  const keeper = startKeeper(choresOf({ pool, config }), logger);
   const partitionTimer = setInterval(() => {
     ensureUpcomingPartitions(pool).catch((error: unknown) =>
       logger.warn({ err: error }, 'no partition for tomorrow yet'),
@@ -152,11 +155,12 @@ export const startWorker: StartPart = async (environment, logger) => {
       stopping = true;
       side.drain();
       clearInterval(partitionTimer);
+      const kept = keeper.stop();
       wake();
       setTimeout(() => session?.end('what was under way could not be finished in time'), config.drainMs).unref();
       await session?.stop();
       // Aligning may be broken off at any point: it has begun no message, and Postgres or NATS may be away.
-      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, breakOffMs))]);
+      await Promise.race([Promise.all([running, kept]), new Promise((resolve) => setTimeout(resolve, breakOffMs))]);
       // One that began meanwhile.
       await session?.stop();
       await link.close();

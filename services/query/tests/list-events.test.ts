@@ -1,5 +1,5 @@
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
-import { type ListEventsRequest, Order } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { ListEventsRequest, Order } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { encodeCursor } from '../src/cursor.js';
 import { listEvents } from '../src/rpc/list-events.js';
@@ -19,15 +19,10 @@ beforeAll(async () => {
 afterAll(() => fixture.close());
 
 const list = async (changes: Partial<ListEventsRequest> = {}) =>
-  listEvents(fixture.queries, {
-    topic: '',
-    source: '',
-    limit: 0,
-    cursor: '',
-    order: Order.ORDER_UNSPECIFIED,
-    payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON,
-    ...changes,
-  });
+  listEvents(
+    fixture.queries,
+    ListEventsRequest.fromPartial({ payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON, ...changes }),
+  );
 const positions = (events: readonly { position: bigint }[]) => events.map(({ position }) => Number(position));
 
 describe('pages', () => {

@@ -1,5 +1,9 @@
 import { connect as connectTcp } from 'node:net';
-import { type ListEventsResponse, QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import {
+  ListEventsRequest,
+  type ListEventsResponse,
+  QueryServiceClient,
+} from '@eventsieve/contract/gen/eventsieve/v1/query';
 import type { RunningPart } from '@eventsieve/runtime/lifecycle';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { AckPolicy } from '@nats-io/jetstream';
@@ -248,7 +252,7 @@ test('gRPC gives the same, with field violations for what is wrong', async () =>
   const client = new QueryServiceClient(service.addresses.grpc ?? '', credentials.createInsecure());
   const call = <T>(run: (done: (error: ServiceError | null, response: T) => void) => void) =>
     new Promise<T>((resolve, reject) => run((error, response) => (error ? reject(error) : resolve(response))));
-  const request = { topic: '', source: '', limit: 0, cursor: '', order: 0, payloadFormat: 0 };
+  const request = ListEventsRequest.fromPartial({});
   const { events } = await call<ListEventsResponse>((done) => client.listEvents(request, done));
   expect(events[0]).toMatchObject({ position: 1n, event: { topic: 'a/b %', payload: { n: 1.1 } } });
   await expect(call((done) => client.listEvents({ ...request, limit: -5 }, done))).rejects.toMatchObject({

@@ -17,6 +17,13 @@ export function serveEvents(app: FastifyInstance, queries: Pick<Queries, 'drizzl
       cursor: given.cursor ?? '',
       order: descending ? Order.ORDER_DESC : Order.ORDER_ASC,
       payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON,
+      topicExact: '',
+      eventId: '',
+      receivedFrom: undefined,
+      receivedTo: undefined,
+      from: undefined,
+      to: undefined,
+      payload: '',
     });
     const topic = given.topic === undefined ? '' : `"topic":${JSON.stringify(given.topic)},`;
     const list = events.map((event) => eventJson(event)).join(',');

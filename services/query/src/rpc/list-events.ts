@@ -31,6 +31,7 @@ export async function listEvents(
   return {
     events: shown.map((row) => storedEventOf(row, request.payloadFormat)),
     nextCursor: more ? encodeCursor(BigInt(last.position)) : '',
+    stopped: false,
   };
 }
 

@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -43,6 +45,16 @@ export enum Order {
   UNRECOGNIZED = -1,
 }
 
+export enum TailStart {
+  /** TAIL_START_UNSPECIFIED - The same as NOW. */
+  TAIL_START_UNSPECIFIED = 0,
+  /** TAIL_START_NOW - With what is stored from now on. */
+  TAIL_START_NOW = 1,
+  /** TAIL_START_BEGINNING - With the first event that is still kept. */
+  TAIL_START_BEGINNING = 2,
+  UNRECOGNIZED = -1,
+}
+
 export enum EventStatus {
   EVENT_STATUS_UNSPECIFIED = 0,
   /** EVENT_STATUS_STORED - Stored, and here it is. */
@@ -56,8 +68,29 @@ export enum EventStatus {
   UNRECOGNIZED = -1,
 }
 
+export enum SeriesStep {
+  /** SERIES_STEP_UNSPECIFIED - The same as MINUTE. */
+  SERIES_STEP_UNSPECIFIED = 0,
+  SERIES_STEP_MINUTE = 1,
+  SERIES_STEP_HOUR = 2,
+  /** SERIES_STEP_DAY - In UTC. */
+  SERIES_STEP_DAY = 3,
+  UNRECOGNIZED = -1,
+}
+
+export enum StatsGroup {
+  /** STATS_GROUP_UNSPECIFIED - The same as TOPIC. */
+  STATS_GROUP_UNSPECIFIED = 0,
+  STATS_GROUP_TOPIC = 1,
+  STATS_GROUP_SOURCE = 2,
+  UNRECOGNIZED = -1,
+}
+
 export interface ListEventsRequest {
-  /** Only this topic, exactly. Empty means all. */
+  /**
+   * Only this topic. A pattern when a whole dotted segment of it is "*" (any one segment) or the last one is ">" (one or
+   * more). Empty means all.
+   */
   topic: string;
   /** Only this source, exactly. Empty means all. */
   source: string;
@@ -67,12 +100,77 @@ export interface ListEventsRequest {
   cursor: string;
   order: Order;
   payloadFormat: PayloadFormat;
+  /** Only this topic, whatever is in it. Not beside topic. */
+  topicExact: string;
+  eventId: string;
+  /** Taken by the broker at or after this time. */
+  receivedFrom:
+    | Timestamp
+    | undefined;
+  /** Taken by the broker before this time. */
+  receivedTo:
+    | Timestamp
+    | undefined;
+  /** Happened, as the event says, at or after this time. */
+  from:
+    | Timestamp
+    | undefined;
+  /** Happened before this time. */
+  to:
+    | Timestamp
+    | undefined;
+  /** A JSON object; only events whose payload contains it, as Postgres' @> has it. */
+  payload: string;
 }
 
 export interface ListEventsResponse {
   events: StoredEvent[];
   /** Empty at the end. */
   nextCursor: string;
+  /** The search took its time and was stopped; it goes on at next_cursor. */
+  stopped: boolean;
+}
+
+/** The filters are those of ListEventsRequest. */
+export interface TailEventsRequest {
+  topic: string;
+  topicExact: string;
+  source: string;
+  eventId: string;
+  receivedFrom: Timestamp | undefined;
+  receivedTo: Timestamp | undefined;
+  from: Timestamp | undefined;
+  to: Timestamp | undefined;
+  payload: string;
+  payloadFormat: PayloadFormat;
+  /** Where to begin: one of these three at most. */
+  start: TailStart;
+  /** After this event: the cursor that came with it, or one of a list. */
+  cursor: string;
+  /** With the first event that the broker took at or after this time. */
+  since: Timestamp | undefined;
+}
+
+export interface TailEventsResponse {
+  /** Absent in a sign of life, which comes when nothing else does. */
+  event:
+    | StoredEvent
+    | undefined;
+  /** Where to go on after this one. */
+  cursor: string;
+}
+
+export interface EraseEventsRequest {
+  topic: string;
+  /** Empty means all events of the topic that are stored by now. */
+  eventId: string;
+}
+
+export interface EraseEventsResponse {
+  /** Events whose content was removed; 0 when it was gone before. */
+  erased: bigint;
+  /** There was more than one call takes; call again. */
+  more: boolean;
 }
 
 export interface GetEventRequest {
@@ -127,6 +225,127 @@ export interface GetStatsResponse {
   since: Timestamp | undefined;
 }
 
+export interface GetStatsSeriesRequest {
+  /** Only this topic, exactly. Empty means all. */
+  topic: string;
+  /** By when the broker took the copies; absent means the beginning of the last 60 steps. */
+  from:
+    | Timestamp
+    | undefined;
+  /** Absent means now. */
+  to: Timestamp | undefined;
+  step: SeriesStep;
+}
+
+export interface GetStatsSeriesResponse {
+  /** One for each step from first to last, also for those in which nothing came. */
+  points: SeriesPoint[];
+  /** Of the points. */
+  totals: SettledCounts | undefined;
+}
+
+export interface SeriesPoint {
+  begin: Timestamp | undefined;
+  counts: SettledCounts | undefined;
+}
+
+/** SettledCounts are counts of copies that have a row in Postgres. */
+export interface SettledCounts {
+  /** What they add up to: unique_processed + duplicate_dropped + dead_lettered - redriven. */
+  received: bigint;
+  uniqueProcessed: bigint;
+  duplicateDropped: bigint;
+  conflicts: bigint;
+  deadLettered: bigint;
+  redriven: bigint;
+}
+
+export interface ListStatsRequest {
+  group: StatsGroup;
+  /** With STATS_GROUP_SOURCE: only of this topic, exactly. */
+  topic: string;
+  /** 1 to 1000; 0 means 100. */
+  limit: number;
+  /** next_cursor of the page before. */
+  cursor: string;
+}
+
+export interface ListStatsResponse {
+  /** By name. */
+  groups: NamedCounts[];
+  /** Empty at the end. */
+  nextCursor: string;
+  /** Copies that are not in the counts by source yet; they follow within moments. */
+  behind: bigint;
+}
+
+export interface NamedCounts {
+  /** The topic or the source. */
+  name: string;
+  /** Dead letters have no source that could be trusted: by source these two are 0. */
+  counts: SettledCounts | undefined;
+}
+
+export interface ListDuplicatesRequest {
+  /** Only of this topic, exactly. Empty means all. */
+  topic: string;
+  /** Only copies that came from this source, exactly. Empty means all. */
+  source: string;
+  /** How many sources and how many conflicts, at most: 1 to 1000; 0 means 100. */
+  limit: number;
+  /** next_cursor of the answer before: goes on with older conflicts. */
+  cursor: string;
+}
+
+export interface ListDuplicatesResponse {
+  /** Who repeats, most duplicates first. */
+  sources: RepeatingSource[];
+  /** How long after the stored copy the duplicates came: a histogram, in ascending order, without empty buckets. */
+  gaps: GapBucket[];
+  /** Within which 99 % of the duplicates came, rounded up to a duration that DEDUP_WINDOW takes; absent without any. */
+  window:
+    | GapWindow
+    | undefined;
+  /** The latest first. */
+  conflicts: Conflict[];
+  /** Empty when there are no older conflicts. */
+  nextCursor: string;
+  /** Copies that are not counted here yet; they follow within moments. */
+  behind: bigint;
+}
+
+export interface RepeatingSource {
+  source: string;
+  topic: string;
+  uniqueProcessed: bigint;
+  duplicateDropped: bigint;
+  conflicts: bigint;
+}
+
+export interface GapBucket {
+  /** More than the bucket before, and at most this. */
+  upToMs: bigint;
+  duplicates: bigint;
+}
+
+export interface GapWindow {
+  suggestedMs: bigint;
+  /** Of the duplicates, how many came within it: 0 to 1. */
+  covered: number;
+}
+
+/** Conflict is a copy with the id of a stored event but another payload or source. */
+export interface Conflict {
+  topic: string;
+  eventId: string;
+  /** What is stored; without content when that has expired. */
+  stored:
+    | StoredEvent
+    | undefined;
+  /** What came and was refused. */
+  refused: StoredEvent | undefined;
+}
+
 export interface ResetStatsRequest {
 }
 
@@ -170,7 +389,21 @@ export interface Difference {
 }
 
 function createBaseListEventsRequest(): ListEventsRequest {
-  return { topic: "", source: "", limit: 0, cursor: "", order: 0, payloadFormat: 0 };
+  return {
+    topic: "",
+    source: "",
+    limit: 0,
+    cursor: "",
+    order: 0,
+    payloadFormat: 0,
+    topicExact: "",
+    eventId: "",
+    receivedFrom: undefined,
+    receivedTo: undefined,
+    from: undefined,
+    to: undefined,
+    payload: "",
+  };
 }
 
 export const ListEventsRequest: MessageFns<ListEventsRequest> = {
@@ -192,6 +425,27 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     }
     if (message.payloadFormat !== 0) {
       writer.uint32(48).int32(message.payloadFormat);
+    }
+    if (message.topicExact !== "") {
+      writer.uint32(58).string(message.topicExact);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(66).string(message.eventId);
+    }
+    if (message.receivedFrom !== undefined) {
+      Timestamp.encode(message.receivedFrom, writer.uint32(74).fork()).join();
+    }
+    if (message.receivedTo !== undefined) {
+      Timestamp.encode(message.receivedTo, writer.uint32(82).fork()).join();
+    }
+    if (message.from !== undefined) {
+      Timestamp.encode(message.from, writer.uint32(90).fork()).join();
+    }
+    if (message.to !== undefined) {
+      Timestamp.encode(message.to, writer.uint32(98).fork()).join();
+    }
+    if (message.payload !== "") {
+      writer.uint32(106).string(message.payload);
     }
     return writer;
   },
@@ -257,6 +511,62 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
             message.payloadFormat = reader.int32() as any;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.topicExact = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.receivedFrom = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.receivedTo = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.from = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.to = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.payload = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -280,12 +590,23 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     message.cursor = object.cursor ?? "";
     message.order = object.order ?? 0;
     message.payloadFormat = object.payloadFormat ?? 0;
+    message.topicExact = object.topicExact ?? "";
+    message.eventId = object.eventId ?? "";
+    message.receivedFrom = (object.receivedFrom !== undefined && object.receivedFrom !== null)
+      ? Timestamp.fromPartial(object.receivedFrom)
+      : undefined;
+    message.receivedTo = (object.receivedTo !== undefined && object.receivedTo !== null)
+      ? Timestamp.fromPartial(object.receivedTo)
+      : undefined;
+    message.from = (object.from !== undefined && object.from !== null) ? Timestamp.fromPartial(object.from) : undefined;
+    message.to = (object.to !== undefined && object.to !== null) ? Timestamp.fromPartial(object.to) : undefined;
+    message.payload = object.payload ?? "";
     return message;
   },
 };
 
 function createBaseListEventsResponse(): ListEventsResponse {
-  return { events: [], nextCursor: "" };
+  return { events: [], nextCursor: "", stopped: false };
 }
 
 export const ListEventsResponse: MessageFns<ListEventsResponse> = {
@@ -295,6 +616,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     }
     if (message.nextCursor !== "") {
       writer.uint32(18).string(message.nextCursor);
+    }
+    if (message.stopped !== false) {
+      writer.uint32(24).bool(message.stopped);
     }
     return writer;
   },
@@ -328,6 +652,14 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
             message.nextCursor = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stopped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -347,6 +679,432 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     const message = createBaseListEventsResponse();
     message.events = object.events?.map((e) => StoredEvent.fromPartial(e)) || [];
     message.nextCursor = object.nextCursor ?? "";
+    message.stopped = object.stopped ?? false;
+    return message;
+  },
+};
+
+function createBaseTailEventsRequest(): TailEventsRequest {
+  return {
+    topic: "",
+    topicExact: "",
+    source: "",
+    eventId: "",
+    receivedFrom: undefined,
+    receivedTo: undefined,
+    from: undefined,
+    to: undefined,
+    payload: "",
+    payloadFormat: 0,
+    start: 0,
+    cursor: "",
+    since: undefined,
+  };
+}
+
+export const TailEventsRequest: MessageFns<TailEventsRequest> = {
+  encode(message: TailEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.topicExact !== "") {
+      writer.uint32(18).string(message.topicExact);
+    }
+    if (message.source !== "") {
+      writer.uint32(26).string(message.source);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(34).string(message.eventId);
+    }
+    if (message.receivedFrom !== undefined) {
+      Timestamp.encode(message.receivedFrom, writer.uint32(42).fork()).join();
+    }
+    if (message.receivedTo !== undefined) {
+      Timestamp.encode(message.receivedTo, writer.uint32(50).fork()).join();
+    }
+    if (message.from !== undefined) {
+      Timestamp.encode(message.from, writer.uint32(58).fork()).join();
+    }
+    if (message.to !== undefined) {
+      Timestamp.encode(message.to, writer.uint32(66).fork()).join();
+    }
+    if (message.payload !== "") {
+      writer.uint32(74).string(message.payload);
+    }
+    if (message.payloadFormat !== 0) {
+      writer.uint32(80).int32(message.payloadFormat);
+    }
+    if (message.start !== 0) {
+      writer.uint32(88).int32(message.start);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(98).string(message.cursor);
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(message.since, writer.uint32(106).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TailEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTailEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topicExact = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.receivedFrom = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.receivedTo = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.from = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.to = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.payload = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.payloadFormat = reader.int32() as any;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.start = reader.int32() as any;
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.since = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TailEventsRequest>): TailEventsRequest {
+    return TailEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TailEventsRequest>): TailEventsRequest {
+    const message = createBaseTailEventsRequest();
+    message.topic = object.topic ?? "";
+    message.topicExact = object.topicExact ?? "";
+    message.source = object.source ?? "";
+    message.eventId = object.eventId ?? "";
+    message.receivedFrom = (object.receivedFrom !== undefined && object.receivedFrom !== null)
+      ? Timestamp.fromPartial(object.receivedFrom)
+      : undefined;
+    message.receivedTo = (object.receivedTo !== undefined && object.receivedTo !== null)
+      ? Timestamp.fromPartial(object.receivedTo)
+      : undefined;
+    message.from = (object.from !== undefined && object.from !== null) ? Timestamp.fromPartial(object.from) : undefined;
+    message.to = (object.to !== undefined && object.to !== null) ? Timestamp.fromPartial(object.to) : undefined;
+    message.payload = object.payload ?? "";
+    message.payloadFormat = object.payloadFormat ?? 0;
+    message.start = object.start ?? 0;
+    message.cursor = object.cursor ?? "";
+    message.since = (object.since !== undefined && object.since !== null)
+      ? Timestamp.fromPartial(object.since)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTailEventsResponse(): TailEventsResponse {
+  return { event: undefined, cursor: "" };
+}
+
+export const TailEventsResponse: MessageFns<TailEventsResponse> = {
+  encode(message: TailEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      StoredEvent.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    if (message.cursor !== "") {
+      writer.uint32(18).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TailEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTailEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = StoredEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TailEventsResponse>): TailEventsResponse {
+    return TailEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TailEventsResponse>): TailEventsResponse {
+    const message = createBaseTailEventsResponse();
+    message.event = (object.event !== undefined && object.event !== null)
+      ? StoredEvent.fromPartial(object.event)
+      : undefined;
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseEraseEventsRequest(): EraseEventsRequest {
+  return { topic: "", eventId: "" };
+}
+
+export const EraseEventsRequest: MessageFns<EraseEventsRequest> = {
+  encode(message: EraseEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(18).string(message.eventId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EraseEventsRequest>): EraseEventsRequest {
+    return EraseEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EraseEventsRequest>): EraseEventsRequest {
+    const message = createBaseEraseEventsRequest();
+    message.topic = object.topic ?? "";
+    message.eventId = object.eventId ?? "";
+    return message;
+  },
+};
+
+function createBaseEraseEventsResponse(): EraseEventsResponse {
+  return { erased: 0n, more: false };
+}
+
+export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
+  encode(message: EraseEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.erased !== 0n) {
+      if (BigInt.asIntN(64, message.erased) !== message.erased) {
+        throw new globalThis.Error("value provided for field message.erased of type int64 too large");
+      }
+      writer.uint32(8).int64(message.erased);
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.erased = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EraseEventsResponse>): EraseEventsResponse {
+    return EraseEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EraseEventsResponse>): EraseEventsResponse {
+    const message = createBaseEraseEventsResponse();
+    message.erased = (object.erased !== undefined && object.erased !== null) ? BigInt(object.erased) : 0n;
+    message.more = object.more ?? false;
     return message;
   },
 };
@@ -828,6 +1586,1187 @@ export const GetStatsResponse: MessageFns<GetStatsResponse> = {
   },
 };
 
+function createBaseGetStatsSeriesRequest(): GetStatsSeriesRequest {
+  return { topic: "", from: undefined, to: undefined, step: 0 };
+}
+
+export const GetStatsSeriesRequest: MessageFns<GetStatsSeriesRequest> = {
+  encode(message: GetStatsSeriesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.from !== undefined) {
+      Timestamp.encode(message.from, writer.uint32(18).fork()).join();
+    }
+    if (message.to !== undefined) {
+      Timestamp.encode(message.to, writer.uint32(26).fork()).join();
+    }
+    if (message.step !== 0) {
+      writer.uint32(32).int32(message.step);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatsSeriesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatsSeriesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.from = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.to = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.step = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetStatsSeriesRequest>): GetStatsSeriesRequest {
+    return GetStatsSeriesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatsSeriesRequest>): GetStatsSeriesRequest {
+    const message = createBaseGetStatsSeriesRequest();
+    message.topic = object.topic ?? "";
+    message.from = (object.from !== undefined && object.from !== null) ? Timestamp.fromPartial(object.from) : undefined;
+    message.to = (object.to !== undefined && object.to !== null) ? Timestamp.fromPartial(object.to) : undefined;
+    message.step = object.step ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetStatsSeriesResponse(): GetStatsSeriesResponse {
+  return { points: [], totals: undefined };
+}
+
+export const GetStatsSeriesResponse: MessageFns<GetStatsSeriesResponse> = {
+  encode(message: GetStatsSeriesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.points) {
+      SeriesPoint.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.totals !== undefined) {
+      SettledCounts.encode(message.totals, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatsSeriesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatsSeriesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.points.push(SeriesPoint.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.totals = SettledCounts.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetStatsSeriesResponse>): GetStatsSeriesResponse {
+    return GetStatsSeriesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatsSeriesResponse>): GetStatsSeriesResponse {
+    const message = createBaseGetStatsSeriesResponse();
+    message.points = object.points?.map((e) => SeriesPoint.fromPartial(e)) || [];
+    message.totals = (object.totals !== undefined && object.totals !== null)
+      ? SettledCounts.fromPartial(object.totals)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSeriesPoint(): SeriesPoint {
+  return { begin: undefined, counts: undefined };
+}
+
+export const SeriesPoint: MessageFns<SeriesPoint> = {
+  encode(message: SeriesPoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.begin !== undefined) {
+      Timestamp.encode(message.begin, writer.uint32(10).fork()).join();
+    }
+    if (message.counts !== undefined) {
+      SettledCounts.encode(message.counts, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SeriesPoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSeriesPoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.begin = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.counts = SettledCounts.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SeriesPoint>): SeriesPoint {
+    return SeriesPoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SeriesPoint>): SeriesPoint {
+    const message = createBaseSeriesPoint();
+    message.begin = (object.begin !== undefined && object.begin !== null)
+      ? Timestamp.fromPartial(object.begin)
+      : undefined;
+    message.counts = (object.counts !== undefined && object.counts !== null)
+      ? SettledCounts.fromPartial(object.counts)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSettledCounts(): SettledCounts {
+  return { received: 0n, uniqueProcessed: 0n, duplicateDropped: 0n, conflicts: 0n, deadLettered: 0n, redriven: 0n };
+}
+
+export const SettledCounts: MessageFns<SettledCounts> = {
+  encode(message: SettledCounts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.received !== 0n) {
+      if (BigInt.asIntN(64, message.received) !== message.received) {
+        throw new globalThis.Error("value provided for field message.received of type int64 too large");
+      }
+      writer.uint32(8).int64(message.received);
+    }
+    if (message.uniqueProcessed !== 0n) {
+      if (BigInt.asIntN(64, message.uniqueProcessed) !== message.uniqueProcessed) {
+        throw new globalThis.Error("value provided for field message.uniqueProcessed of type int64 too large");
+      }
+      writer.uint32(16).int64(message.uniqueProcessed);
+    }
+    if (message.duplicateDropped !== 0n) {
+      if (BigInt.asIntN(64, message.duplicateDropped) !== message.duplicateDropped) {
+        throw new globalThis.Error("value provided for field message.duplicateDropped of type int64 too large");
+      }
+      writer.uint32(24).int64(message.duplicateDropped);
+    }
+    if (message.conflicts !== 0n) {
+      if (BigInt.asIntN(64, message.conflicts) !== message.conflicts) {
+        throw new globalThis.Error("value provided for field message.conflicts of type int64 too large");
+      }
+      writer.uint32(32).int64(message.conflicts);
+    }
+    if (message.deadLettered !== 0n) {
+      if (BigInt.asIntN(64, message.deadLettered) !== message.deadLettered) {
+        throw new globalThis.Error("value provided for field message.deadLettered of type int64 too large");
+      }
+      writer.uint32(40).int64(message.deadLettered);
+    }
+    if (message.redriven !== 0n) {
+      if (BigInt.asIntN(64, message.redriven) !== message.redriven) {
+        throw new globalThis.Error("value provided for field message.redriven of type int64 too large");
+      }
+      writer.uint32(48).int64(message.redriven);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettledCounts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettledCounts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.received = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.uniqueProcessed = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.duplicateDropped = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.conflicts = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.deadLettered = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.redriven = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SettledCounts>): SettledCounts {
+    return SettledCounts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SettledCounts>): SettledCounts {
+    const message = createBaseSettledCounts();
+    message.received = (object.received !== undefined && object.received !== null) ? BigInt(object.received) : 0n;
+    message.uniqueProcessed = (object.uniqueProcessed !== undefined && object.uniqueProcessed !== null)
+      ? BigInt(object.uniqueProcessed)
+      : 0n;
+    message.duplicateDropped = (object.duplicateDropped !== undefined && object.duplicateDropped !== null)
+      ? BigInt(object.duplicateDropped)
+      : 0n;
+    message.conflicts = (object.conflicts !== undefined && object.conflicts !== null) ? BigInt(object.conflicts) : 0n;
+    message.deadLettered = (object.deadLettered !== undefined && object.deadLettered !== null)
+      ? BigInt(object.deadLettered)
+      : 0n;
+    message.redriven = (object.redriven !== undefined && object.redriven !== null) ? BigInt(object.redriven) : 0n;
+    return message;
+  },
+};
+
+function createBaseListStatsRequest(): ListStatsRequest {
+  return { group: 0, topic: "", limit: 0, cursor: "" };
+}
+
+export const ListStatsRequest: MessageFns<ListStatsRequest> = {
+  encode(message: ListStatsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== 0) {
+      writer.uint32(8).int32(message.group);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).int32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(34).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListStatsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListStatsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.group = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListStatsRequest>): ListStatsRequest {
+    return ListStatsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListStatsRequest>): ListStatsRequest {
+    const message = createBaseListStatsRequest();
+    message.group = object.group ?? 0;
+    message.topic = object.topic ?? "";
+    message.limit = object.limit ?? 0;
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseListStatsResponse(): ListStatsResponse {
+  return { groups: [], nextCursor: "", behind: 0n };
+}
+
+export const ListStatsResponse: MessageFns<ListStatsResponse> = {
+  encode(message: ListStatsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.groups) {
+      NamedCounts.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message.behind !== 0n) {
+      if (BigInt.asIntN(64, message.behind) !== message.behind) {
+        throw new globalThis.Error("value provided for field message.behind of type int64 too large");
+      }
+      writer.uint32(24).int64(message.behind);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListStatsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListStatsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groups.push(NamedCounts.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.behind = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListStatsResponse>): ListStatsResponse {
+    return ListStatsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListStatsResponse>): ListStatsResponse {
+    const message = createBaseListStatsResponse();
+    message.groups = object.groups?.map((e) => NamedCounts.fromPartial(e)) || [];
+    message.nextCursor = object.nextCursor ?? "";
+    message.behind = (object.behind !== undefined && object.behind !== null) ? BigInt(object.behind) : 0n;
+    return message;
+  },
+};
+
+function createBaseNamedCounts(): NamedCounts {
+  return { name: "", counts: undefined };
+}
+
+export const NamedCounts: MessageFns<NamedCounts> = {
+  encode(message: NamedCounts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.counts !== undefined) {
+      SettledCounts.encode(message.counts, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamedCounts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamedCounts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.counts = SettledCounts.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NamedCounts>): NamedCounts {
+    return NamedCounts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NamedCounts>): NamedCounts {
+    const message = createBaseNamedCounts();
+    message.name = object.name ?? "";
+    message.counts = (object.counts !== undefined && object.counts !== null)
+      ? SettledCounts.fromPartial(object.counts)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListDuplicatesRequest(): ListDuplicatesRequest {
+  return { topic: "", source: "", limit: 0, cursor: "" };
+}
+
+export const ListDuplicatesRequest: MessageFns<ListDuplicatesRequest> = {
+  encode(message: ListDuplicatesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.source !== "") {
+      writer.uint32(18).string(message.source);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).int32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(34).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDuplicatesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDuplicatesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListDuplicatesRequest>): ListDuplicatesRequest {
+    return ListDuplicatesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDuplicatesRequest>): ListDuplicatesRequest {
+    const message = createBaseListDuplicatesRequest();
+    message.topic = object.topic ?? "";
+    message.source = object.source ?? "";
+    message.limit = object.limit ?? 0;
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseListDuplicatesResponse(): ListDuplicatesResponse {
+  return { sources: [], gaps: [], window: undefined, conflicts: [], nextCursor: "", behind: 0n };
+}
+
+export const ListDuplicatesResponse: MessageFns<ListDuplicatesResponse> = {
+  encode(message: ListDuplicatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sources) {
+      RepeatingSource.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.gaps) {
+      GapBucket.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.window !== undefined) {
+      GapWindow.encode(message.window, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.conflicts) {
+      Conflict.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(42).string(message.nextCursor);
+    }
+    if (message.behind !== 0n) {
+      if (BigInt.asIntN(64, message.behind) !== message.behind) {
+        throw new globalThis.Error("value provided for field message.behind of type int64 too large");
+      }
+      writer.uint32(48).int64(message.behind);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDuplicatesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDuplicatesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sources.push(RepeatingSource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.gaps.push(GapBucket.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.window = GapWindow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.conflicts.push(Conflict.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.behind = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListDuplicatesResponse>): ListDuplicatesResponse {
+    return ListDuplicatesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDuplicatesResponse>): ListDuplicatesResponse {
+    const message = createBaseListDuplicatesResponse();
+    message.sources = object.sources?.map((e) => RepeatingSource.fromPartial(e)) || [];
+    message.gaps = object.gaps?.map((e) => GapBucket.fromPartial(e)) || [];
+    message.window = (object.window !== undefined && object.window !== null)
+      ? GapWindow.fromPartial(object.window)
+      : undefined;
+    message.conflicts = object.conflicts?.map((e) => Conflict.fromPartial(e)) || [];
+    message.nextCursor = object.nextCursor ?? "";
+    message.behind = (object.behind !== undefined && object.behind !== null) ? BigInt(object.behind) : 0n;
+    return message;
+  },
+};
+
+function createBaseRepeatingSource(): RepeatingSource {
+  return { source: "", topic: "", uniqueProcessed: 0n, duplicateDropped: 0n, conflicts: 0n };
+}
+
+export const RepeatingSource: MessageFns<RepeatingSource> = {
+  encode(message: RepeatingSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.uniqueProcessed !== 0n) {
+      if (BigInt.asIntN(64, message.uniqueProcessed) !== message.uniqueProcessed) {
+        throw new globalThis.Error("value provided for field message.uniqueProcessed of type int64 too large");
+      }
+      writer.uint32(24).int64(message.uniqueProcessed);
+    }
+    if (message.duplicateDropped !== 0n) {
+      if (BigInt.asIntN(64, message.duplicateDropped) !== message.duplicateDropped) {
+        throw new globalThis.Error("value provided for field message.duplicateDropped of type int64 too large");
+      }
+      writer.uint32(32).int64(message.duplicateDropped);
+    }
+    if (message.conflicts !== 0n) {
+      if (BigInt.asIntN(64, message.conflicts) !== message.conflicts) {
+        throw new globalThis.Error("value provided for field message.conflicts of type int64 too large");
+      }
+      writer.uint32(40).int64(message.conflicts);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RepeatingSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRepeatingSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.uniqueProcessed = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.duplicateDropped = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.conflicts = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RepeatingSource>): RepeatingSource {
+    return RepeatingSource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RepeatingSource>): RepeatingSource {
+    const message = createBaseRepeatingSource();
+    message.source = object.source ?? "";
+    message.topic = object.topic ?? "";
+    message.uniqueProcessed = (object.uniqueProcessed !== undefined && object.uniqueProcessed !== null)
+      ? BigInt(object.uniqueProcessed)
+      : 0n;
+    message.duplicateDropped = (object.duplicateDropped !== undefined && object.duplicateDropped !== null)
+      ? BigInt(object.duplicateDropped)
+      : 0n;
+    message.conflicts = (object.conflicts !== undefined && object.conflicts !== null) ? BigInt(object.conflicts) : 0n;
+    return message;
+  },
+};
+
+function createBaseGapBucket(): GapBucket {
+  return { upToMs: 0n, duplicates: 0n };
+}
+
+export const GapBucket: MessageFns<GapBucket> = {
+  encode(message: GapBucket, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.upToMs !== 0n) {
+      if (BigInt.asIntN(64, message.upToMs) !== message.upToMs) {
+        throw new globalThis.Error("value provided for field message.upToMs of type int64 too large");
+      }
+      writer.uint32(8).int64(message.upToMs);
+    }
+    if (message.duplicates !== 0n) {
+      if (BigInt.asIntN(64, message.duplicates) !== message.duplicates) {
+        throw new globalThis.Error("value provided for field message.duplicates of type int64 too large");
+      }
+      writer.uint32(16).int64(message.duplicates);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GapBucket {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGapBucket();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.upToMs = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.duplicates = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GapBucket>): GapBucket {
+    return GapBucket.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GapBucket>): GapBucket {
+    const message = createBaseGapBucket();
+    message.upToMs = (object.upToMs !== undefined && object.upToMs !== null) ? BigInt(object.upToMs) : 0n;
+    message.duplicates = (object.duplicates !== undefined && object.duplicates !== null)
+      ? BigInt(object.duplicates)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseGapWindow(): GapWindow {
+  return { suggestedMs: 0n, covered: 0 };
+}
+
+export const GapWindow: MessageFns<GapWindow> = {
+  encode(message: GapWindow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.suggestedMs !== 0n) {
+      if (BigInt.asIntN(64, message.suggestedMs) !== message.suggestedMs) {
+        throw new globalThis.Error("value provided for field message.suggestedMs of type int64 too large");
+      }
+      writer.uint32(8).int64(message.suggestedMs);
+    }
+    if (message.covered !== 0) {
+      writer.uint32(17).double(message.covered);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GapWindow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGapWindow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.suggestedMs = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.covered = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GapWindow>): GapWindow {
+    return GapWindow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GapWindow>): GapWindow {
+    const message = createBaseGapWindow();
+    message.suggestedMs = (object.suggestedMs !== undefined && object.suggestedMs !== null)
+      ? BigInt(object.suggestedMs)
+      : 0n;
+    message.covered = object.covered ?? 0;
+    return message;
+  },
+};
+
+function createBaseConflict(): Conflict {
+  return { topic: "", eventId: "", stored: undefined, refused: undefined };
+}
+
+export const Conflict: MessageFns<Conflict> = {
+  encode(message: Conflict, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(18).string(message.eventId);
+    }
+    if (message.stored !== undefined) {
+      StoredEvent.encode(message.stored, writer.uint32(26).fork()).join();
+    }
+    if (message.refused !== undefined) {
+      StoredEvent.encode(message.refused, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Conflict {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConflict();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.stored = StoredEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.refused = StoredEvent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Conflict>): Conflict {
+    return Conflict.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Conflict>): Conflict {
+    const message = createBaseConflict();
+    message.topic = object.topic ?? "";
+    message.eventId = object.eventId ?? "";
+    message.stored = (object.stored !== undefined && object.stored !== null)
+      ? StoredEvent.fromPartial(object.stored)
+      : undefined;
+    message.refused = (object.refused !== undefined && object.refused !== null)
+      ? StoredEvent.fromPartial(object.refused)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseResetStatsRequest(): ResetStatsRequest {
   return {};
 }
@@ -1265,6 +3204,32 @@ export const QueryServiceService = {
     responseSerialize: (value: GetEventResponse): Buffer => Buffer.from(GetEventResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetEventResponse => GetEventResponse.decode(value),
   },
+  /**
+   * TailEvents follows the stored events in the order of their positions: each once, without a gap. It does not end by
+   * itself; a caller that does not keep up is slowed down, and in the end told where to go on.
+   */
+  tailEvents: {
+    path: "/eventsieve.v1.QueryService/TailEvents" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: TailEventsRequest): Buffer => Buffer.from(TailEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TailEventsRequest => TailEventsRequest.decode(value),
+    responseSerialize: (value: TailEventsResponse): Buffer => Buffer.from(TailEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TailEventsResponse => TailEventsResponse.decode(value),
+  },
+  /**
+   * EraseEvents removes what one event, or all events of a topic, carried: payload, source and timestamp. Keys and counts
+   * stay, so a repeat is still a duplicate.
+   */
+  eraseEvents: {
+    path: "/eventsieve.v1.QueryService/EraseEvents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: EraseEventsRequest): Buffer => Buffer.from(EraseEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EraseEventsRequest => EraseEventsRequest.decode(value),
+    responseSerialize: (value: EraseEventsResponse): Buffer => Buffer.from(EraseEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EraseEventsResponse => EraseEventsResponse.decode(value),
+  },
   /** GetStats reads every counter in one snapshot. */
   getStats: {
     path: "/eventsieve.v1.QueryService/GetStats" as const,
@@ -1274,6 +3239,40 @@ export const QueryServiceService = {
     requestDeserialize: (value: Buffer): GetStatsRequest => GetStatsRequest.decode(value),
     responseSerialize: (value: GetStatsResponse): Buffer => Buffer.from(GetStatsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetStatsResponse => GetStatsResponse.decode(value),
+  },
+  /** GetStatsSeries gives the counts over time, from counters. */
+  getStatsSeries: {
+    path: "/eventsieve.v1.QueryService/GetStatsSeries" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetStatsSeriesRequest): Buffer =>
+      Buffer.from(GetStatsSeriesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetStatsSeriesRequest => GetStatsSeriesRequest.decode(value),
+    responseSerialize: (value: GetStatsSeriesResponse): Buffer =>
+      Buffer.from(GetStatsSeriesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetStatsSeriesResponse => GetStatsSeriesResponse.decode(value),
+  },
+  /** ListStats gives the counts of each topic or each source, from counters. */
+  listStats: {
+    path: "/eventsieve.v1.QueryService/ListStats" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListStatsRequest): Buffer => Buffer.from(ListStatsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListStatsRequest => ListStatsRequest.decode(value),
+    responseSerialize: (value: ListStatsResponse): Buffer => Buffer.from(ListStatsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListStatsResponse => ListStatsResponse.decode(value),
+  },
+  /** ListDuplicates tells who repeats, how often and after how long, and shows conflicts beside what is stored. */
+  listDuplicates: {
+    path: "/eventsieve.v1.QueryService/ListDuplicates" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDuplicatesRequest): Buffer =>
+      Buffer.from(ListDuplicatesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDuplicatesRequest => ListDuplicatesRequest.decode(value),
+    responseSerialize: (value: ListDuplicatesResponse): Buffer =>
+      Buffer.from(ListDuplicatesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDuplicatesResponse => ListDuplicatesResponse.decode(value),
   },
   /** ResetStats makes the present counts the baseline that GetStats subtracts; nothing is deleted. */
   resetStats: {
@@ -1352,8 +3351,24 @@ export interface QueryServiceServer extends UntypedServiceImplementation {
   listEvents: handleUnaryCall<ListEventsRequest, ListEventsResponse>;
   /** GetEvent tells what became of one (topic, event_id). An id that was never seen is NOT_FOUND. */
   getEvent: handleUnaryCall<GetEventRequest, GetEventResponse>;
+  /**
+   * TailEvents follows the stored events in the order of their positions: each once, without a gap. It does not end by
+   * itself; a caller that does not keep up is slowed down, and in the end told where to go on.
+   */
+  tailEvents: handleServerStreamingCall<TailEventsRequest, TailEventsResponse>;
+  /**
+   * EraseEvents removes what one event, or all events of a topic, carried: payload, source and timestamp. Keys and counts
+   * stay, so a repeat is still a duplicate.
+   */
+  eraseEvents: handleUnaryCall<EraseEventsRequest, EraseEventsResponse>;
   /** GetStats reads every counter in one snapshot. */
   getStats: handleUnaryCall<GetStatsRequest, GetStatsResponse>;
+  /** GetStatsSeries gives the counts over time, from counters. */
+  getStatsSeries: handleUnaryCall<GetStatsSeriesRequest, GetStatsSeriesResponse>;
+  /** ListStats gives the counts of each topic or each source, from counters. */
+  listStats: handleUnaryCall<ListStatsRequest, ListStatsResponse>;
+  /** ListDuplicates tells who repeats, how often and after how long, and shows conflicts beside what is stored. */
+  listDuplicates: handleUnaryCall<ListDuplicatesRequest, ListDuplicatesResponse>;
   /** ResetStats makes the present counts the baseline that GetStats subtracts; nothing is deleted. */
   resetStats: handleUnaryCall<ResetStatsRequest, ResetStatsResponse>;
   /** Reconcile compares the counters with the rows, and the rows with the broker. */
@@ -1404,6 +3419,35 @@ export interface QueryServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetEventResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * TailEvents follows the stored events in the order of their positions: each once, without a gap. It does not end by
+   * itself; a caller that does not keep up is slowed down, and in the end told where to go on.
+   */
+  tailEvents(request: TailEventsRequest, options?: Partial<CallOptions>): ClientReadableStream<TailEventsResponse>;
+  tailEvents(
+    request: TailEventsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<TailEventsResponse>;
+  /**
+   * EraseEvents removes what one event, or all events of a topic, carried: payload, source and timestamp. Keys and counts
+   * stay, so a repeat is still a duplicate.
+   */
+  eraseEvents(
+    request: EraseEventsRequest,
+    callback: (error: ServiceError | null, response: EraseEventsResponse) => void,
+  ): ClientUnaryCall;
+  eraseEvents(
+    request: EraseEventsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: EraseEventsResponse) => void,
+  ): ClientUnaryCall;
+  eraseEvents(
+    request: EraseEventsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: EraseEventsResponse) => void,
+  ): ClientUnaryCall;
   /** GetStats reads every counter in one snapshot. */
   getStats(
     request: GetStatsRequest,
@@ -1419,6 +3463,54 @@ export interface QueryServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetStatsResponse) => void,
+  ): ClientUnaryCall;
+  /** GetStatsSeries gives the counts over time, from counters. */
+  getStatsSeries(
+    request: GetStatsSeriesRequest,
+    callback: (error: ServiceError | null, response: GetStatsSeriesResponse) => void,
+  ): ClientUnaryCall;
+  getStatsSeries(
+    request: GetStatsSeriesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetStatsSeriesResponse) => void,
+  ): ClientUnaryCall;
+  getStatsSeries(
+    request: GetStatsSeriesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetStatsSeriesResponse) => void,
+  ): ClientUnaryCall;
+  /** ListStats gives the counts of each topic or each source, from counters. */
+  listStats(
+    request: ListStatsRequest,
+    callback: (error: ServiceError | null, response: ListStatsResponse) => void,
+  ): ClientUnaryCall;
+  listStats(
+    request: ListStatsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListStatsResponse) => void,
+  ): ClientUnaryCall;
+  listStats(
+    request: ListStatsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListStatsResponse) => void,
+  ): ClientUnaryCall;
+  /** ListDuplicates tells who repeats, how often and after how long, and shows conflicts beside what is stored. */
+  listDuplicates(
+    request: ListDuplicatesRequest,
+    callback: (error: ServiceError | null, response: ListDuplicatesResponse) => void,
+  ): ClientUnaryCall;
+  listDuplicates(
+    request: ListDuplicatesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListDuplicatesResponse) => void,
+  ): ClientUnaryCall;
+  listDuplicates(
+    request: ListDuplicatesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListDuplicatesResponse) => void,
   ): ClientUnaryCall;
   /** ResetStats makes the present counts the baseline that GetStats subtracts; nothing is deleted. */
   resetStats(

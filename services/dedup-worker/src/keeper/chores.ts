@@ -1,0 +1,13 @@
+import type { Pool } from 'pg';
+import type { WorkerConfig } from '../config.js';
+import type { Chore } from './keeper.js';
+
+export interface ChoreDeps {
+  readonly pool: Pool;
+  readonly config: WorkerConfig;
+}
+
+/** Everything that is done beside the way of an event. */
+export function choresOf(_: ChoreDeps): Chore[] {
+  return [];
+}

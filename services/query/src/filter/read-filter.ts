@@ -1,0 +1,50 @@
+import type { FieldError } from '@eventsieve/contract/errors';
+import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
+import { readJsonTree } from '@eventsieve/runtime/json-text-tree';
+import { lookupFaults } from '../lookup-text.js';
+import type { EventFilter, FilterFields } from './event-filter.js';
+import { topicFilterOf } from './topic-filter.js';
+
+const maxPayloadBytes = 16 * 1024;
+const payloadLimits = { maxDepth: 64, maxItems: 1_000, maxMembers: 1_000 };
+
+/** Reads the filters of a request; what is wrong with them goes to `faults`, by the names that the API has for them. */
+export function readFilter(fields: FilterFields, faults: FieldError[]): EventFilter {
+  const { topic, topicExact, source, eventId, payload } = fields;
+  faults.push(...lookupFaults({ topic, topic_exact: topicExact, source, event_id: eventId }));
+  if (topic !== '' && topicExact !== '') {
+    faults.push({ field: 'topic_exact', message: 'must not be given beside topic' });
+  }
+  const message = payload === '' ? undefined : whyNoObject(payload);
+  if (message !== undefined) faults.push({ field: 'payload', message });
+  return {
+    topics: topicExact !== '' ? { kind: 'exact', topic: topicExact } : topic === '' ? undefined : topicFilterOf(topic),
+    source: source || undefined,
+    eventId: eventId || undefined,
+    receivedFromUs: microsOf('received_from', fields.receivedFrom, faults),
+    receivedToUs: microsOf('received_to', fields.receivedTo, faults),
+    happenedFromUs: microsOf('from', fields.from, faults),
+    happenedToUs: microsOf('to', fields.to, faults),
+    payload: payload || undefined,
+  };
+}
+
+function whyNoObject(text: string): string | undefined {
+  if (Buffer.byteLength(text) > maxPayloadBytes) return `must have at most ${maxPayloadBytes} bytes`;
+  const read = readJsonTree(text, payloadLimits);
+  if (!('node' in read)) return read.message;
+  return read.node.kind === 'object' ? undefined : 'must be a JSON object';
+}
+
+const earliestSeconds = -62_135_596_800n; // 0001-01-01T00:00:00Z
+const latestSeconds = 253_402_300_799n; // 9999-12-31T23:59:59Z
+
+/** Events are kept to the microsecond: a bound between two of them is the later one, for "from" and "to" alike. */
+function microsOf(field: string, time: Timestamp | undefined, faults: FieldError[]): bigint | undefined {
+  if (time === undefined) return undefined;
+  const { seconds, nanos } = time;
+  if (seconds < earliestSeconds || seconds > latestSeconds || nanos < 0 || nanos > 999_999_999) {
+    faults.push({ field, message: 'must be a time from year 1 to 9999' });
+  }
+  return seconds * 1_000_000n + BigInt(Math.ceil(nanos / 1000));
+}
