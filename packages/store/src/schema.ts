@@ -153,6 +153,12 @@ export const watermark = pgTable('watermark', {
 export const rollup = pgTable('rollup', {
   onlyRow: boolean('only_row').primaryKey().default(true),
   position: int8('position').notNull().default(0n),
+  copies: int8('copies').notNull().default(0n),
+  events: integer('events').notNull().default(0),
+  receivedFrom: instant('received_from'),
+  receivedTo: instant('received_to'),
+  happenedFrom: instant('happened_from'),
+  happenedTo: instant('happened_to'),
   updatedAt: instant('updated_at').notNull().defaultNow(),
 });
 

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { WorkerConfig } from '../config.js';
 import type { Chore } from './keeper.js';
+import { rollsUp } from './roll-up.js';
 
 export interface ChoreDeps {
   readonly pool: Pool;
@@ -8,6 +9,6 @@ export interface ChoreDeps {
 }
 
 /** Everything that is done beside the way of an event. */
-export function choresOf(_: ChoreDeps): Chore[] {
-  return [];
+export function choresOf({ pool }: ChoreDeps): Chore[] {
+  return [rollsUp({ pool })];
 }
