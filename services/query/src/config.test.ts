@@ -18,6 +18,7 @@ it('has a default for everything but the database', () => {
     maxRequestBytes: 16 * 1024 ** 2,
     maxRequestBytesInFlight: 128 * 1024 ** 2,
     storedTimeoutMs: 5000,
+    searchTimeoutMs: 1000,
   });
 });
 
@@ -53,6 +54,7 @@ test.each([
   ['MAX_EVENTS_PER_REQUEST', '0'],
   ['MAX_EVENT_BYTES', '1'],
   ['STORED_TIMEOUT', 'soon'],
+  ['SEARCH_TIMEOUT', '49ms'],
   ['DRAIN_TIMEOUT', '-1s'],
 ])('names %s when it is %s', (name, value) => {
   expect(() => readConfig({ DATABASE_URL, [name]: value })).toThrow(name);

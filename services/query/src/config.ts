@@ -23,6 +23,8 @@ export interface QueryConfig {
   readonly storedTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly auditTimeoutMs: number;
+  /** After it a search stops where it is, and says where to go on. */
+  readonly searchTimeoutMs: number;
   readonly poolSize: number;
   readonly drainMs: number;
 }
@@ -49,6 +51,7 @@ export function readConfig(environment: Environment): QueryConfig {
     storedTimeoutMs: settings.durationMs('STORED_TIMEOUT', 5_000, { min: 50 }),
     statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
     auditTimeoutMs: settings.durationMs('AUDIT_TIMEOUT', 120_000, { min: 1_000 }),
+    searchTimeoutMs: settings.durationMs('SEARCH_TIMEOUT', 1_000, { min: 50 }),
     poolSize: settings.integer('QUERY_POOL_SIZE', 10, { min: 2, max: 100 }),
     // HTTP and gRPC drain at the same time; what is left is for the connections.
     drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.8,

@@ -1,6 +1,7 @@
 import type { BrokerNames } from '@eventsieve/contract/names';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { LastPosition } from './last-position.js';
+import type { SearchEvents } from './search/search-events.js';
 import type { SendToStream } from './send-to-stream.js';
 import type { Database } from './sql/database.js';
 
@@ -11,6 +12,9 @@ export interface Queries {
   readonly auditDatabase: Database;
   readonly drizzle: NodePgDatabase;
   readonly names: BrokerNames;
+  readonly searchEvents: SearchEvents;
+  /** How long a list may look for events. */
+  readonly searchTimeoutMs: number;
   readonly lastPosition: LastPosition;
   /** For dead letters that are sent through again. */
   readonly sendToStream: SendToStream;

@@ -16,6 +16,7 @@ import { createQueryMetrics } from './metrics.js';
 import type { Queries } from './queries.js';
 import { getStats } from './rpc/get-stats.js';
 import { queryService, queryServiceName } from './rpc/query-service.js';
+import { searchesEvents } from './search/search-events.js';
 import { sendsToStream } from './send-to-stream.js';
 import { databaseOf, explainsOldSchema } from './sql/database.js';
 import { watchPostgres } from './watch-postgres.js';
@@ -51,12 +52,15 @@ export const startQuery: StartPart = async (environment, logger) => {
     onDown: () => health.set(false, ['nats']),
   });
   const gateway = connectGateway(config.gatewayAddress, config.maxRequestBytes * 2);
+  const database = databaseOf(pool);
   const queries: Queries = {
-    database: databaseOf(pool),
+    database,
     auditDatabase: databaseOf(auditPool),
     drizzle: drizzle(pool),
     lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
     names: config.names,
+    searchEvents: searchesEvents({ database }),
+    searchTimeoutMs: config.searchTimeoutMs,
     sendToStream: sendsToStream(link, sendTimeoutMs),
     redrivePatienceMs: config.storedTimeoutMs,
     lookupPatienceMs,

@@ -13,6 +13,7 @@ import { createDatabase, type TestDatabase } from '../../../tests/support/databa
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { readsLastPosition } from '../src/last-position.js';
 import type { Queries } from '../src/queries.js';
+import { searchesEvents } from '../src/search/search-events.js';
 import { sendsToStream } from '../src/send-to-stream.js';
 import { databaseOf } from '../src/sql/database.js';
 
@@ -81,6 +82,8 @@ export async function openFixture(): Promise<QueryFixture> {
       drizzle: drizzle(pool),
       lastPosition: readsLastPosition({ link, names, timeoutMs: 10_000 }),
       names,
+      searchEvents: searchesEvents({ database: statements }),
+      searchTimeoutMs: 20_000,
       sendToStream: sendsToStream(link, 10_000),
       redrivePatienceMs: 200,
       lookupPatienceMs: 300,

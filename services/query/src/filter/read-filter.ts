@@ -1,12 +1,14 @@
 import type { FieldError } from '@eventsieve/contract/errors';
 import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
-import { readJsonTree } from '@eventsieve/runtime/json-text-tree';
+import { findPayloadFault } from '@eventsieve/runtime/json-text';
 import { lookupFaults } from '../lookup-text.js';
 import type { EventFilter, FilterFields } from './event-filter.js';
 import { topicFilterOf } from './topic-filter.js';
 
 const maxPayloadBytes = 16 * 1024;
-const payloadLimits = { maxDepth: 64, maxItems: 1_000, maxMembers: 1_000 };
+const maxPayloadDepth = 64;
+// What the numbers take more once they are written out.
+const maxPayloadGrowth = 256 * 1024;
 
 /** Reads the filters of a request; what is wrong with them goes to `faults`, by the names that the API has for them. */
 export function readFilter(fields: FilterFields, faults: FieldError[]): EventFilter {
@@ -31,9 +33,9 @@ export function readFilter(fields: FilterFields, faults: FieldError[]): EventFil
 
 function whyNoObject(text: string): string | undefined {
   if (Buffer.byteLength(text) > maxPayloadBytes) return `must have at most ${maxPayloadBytes} bytes`;
-  const read = readJsonTree(text, payloadLimits);
-  if (!('node' in read)) return read.message;
-  return read.node.kind === 'object' ? undefined : 'must be a JSON object';
+  const fault = findPayloadFault(text, maxPayloadDepth, maxPayloadGrowth);
+  if (fault === undefined) return undefined;
+  return fault.path === '' ? fault.message : `at ${fault.path}: ${fault.message}`;
 }
 
 const earliestSeconds = -62_135_596_800n; // 0001-01-01T00:00:00Z

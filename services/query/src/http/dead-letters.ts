@@ -1,14 +1,11 @@
-import { invalid } from '@eventsieve/contract/errors';
 import { DeadLetterState } from '@eventsieve/contract/gen/eventsieve/v1/dead_letter';
-import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
 import type { FastifyInstance } from 'fastify';
 import { type LetterState, stateCodes } from '../dead-letters/dead-letter-row.js';
-import { parseInstant } from '../instant.js';
 import type { Queries } from '../queries.js';
 import { listDeadLetters } from '../rpc/list-dead-letters.js';
 import { deadLetterJson } from './dead-letter-json.js';
 import { withFieldNames } from './field-names.js';
-import { readChoice, readParameters, readWhole } from './parameters.js';
+import { readChoice, readInstant, readParameters, readWhole } from './parameters.js';
 
 const known = ['topic', 'event_id', 'code', 'state', 'from', 'to', 'order', 'limit', 'cursor'] as const;
 const states = ['open', 'redriven', 'discarded'] as const satisfies readonly LetterState[];
@@ -41,13 +38,4 @@ export function serveDeadLetters(app: FastifyInstance, queries: Pick<Queries, 'd
       }),
     );
   });
-}
-
-export const instantForm = 'must be an ISO 8601 date and time from year 1 to 9999, such as 2024-05-01T12:00:00Z';
-
-function readInstant(field: string, value: string | undefined): Timestamp | undefined {
-  if (value === undefined) return undefined;
-  const instant = parseInstant(value);
-  if (instant === undefined) throw invalid([{ field, message: instantForm }]);
-  return instant;
 }

@@ -1,5 +1,7 @@
 import { type FieldError, invalid } from '@eventsieve/contract/errors';
+import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
 import type { FastifyRequest } from 'fastify';
+import { parseInstant } from '../instant.js';
 
 /**
  * The query's parameters, each at most once, and none but the known ones: a misspelt filter that is ignored would answer
@@ -45,4 +47,13 @@ export function readWhole(
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw invalid([{ field, message: `must be a whole number from ${min} to ${max}` }]);
+}
+
+export const instantForm = 'must be an ISO 8601 date and time from year 1 to 9999, such as 2024-05-01T12:00:00Z';
+
+export function readInstant(field: string, value: string | undefined): Timestamp | undefined {
+  if (value === undefined) return undefined;
+  const instant = parseInstant(value);
+  if (instant === undefined) throw invalid([{ field, message: instantForm }]);
+  return instant;
 }

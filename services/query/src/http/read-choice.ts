@@ -5,7 +5,7 @@ import { type JsonMember, type JsonNode, readJsonTree, sourceOf, stringOf } from
 import { maxLetters } from '../dead-letters/letter-filter.js';
 import { positionOf } from '../dead-letters/position-text.js';
 import { parseInstant } from '../instant.js';
-import { instantForm } from './dead-letters.js';
+import { instantForm } from './parameters.js';
 
 /** Which dead letters a request is about, as the API has it. */
 export interface ReadChoice {

@@ -1,3 +1,4 @@
+import { filterParametersWith } from './filter-parameters.js';
 import { failure, internal, json, type Paths, refused, unavailable } from './parts.js';
 
 const stored = {
@@ -16,22 +17,18 @@ export const eventPaths: Paths = {
       operationId: 'listEvents',
       tags: ['events'],
       summary: 'List stored events',
-      description: 'In the order in which the broker took them. What a stored answer said is in the next list.',
+      description:
+        'In the order in which the broker took them. What a stored answer said is in the next list. Filters go in any ' +
+        'mix. A search that takes too long is stopped: then stopped is true, and next_cursor is where to go on.',
       parameters: [
-        {
-          name: 'topic',
-          in: 'query',
-          description: 'Only this topic, exactly.',
-          schema: { type: 'string', minLength: 1, maxLength: 255 },
-          examples: { by_topic: { value: 'orders' } },
-        },
-        {
-          name: 'source',
-          in: 'query',
-          description: 'Only this source, exactly.',
-          schema: { type: 'string', minLength: 1, maxLength: 255 },
-          examples: { by_topic: { value: 'shop' } },
-        },
+        ...filterParametersWith({
+          topic: { by_topic: { value: 'orders' }, by_pattern: { value: 'orders.>' } },
+          source: { by_topic: { value: 'shop' } },
+          event_id: { by_payload: { value: 'o-1001' } },
+          received_from: { by_time: { value: '2024-05-01T00:00:00Z' }, no_time: { value: 'yesterday' } },
+          to: { by_time: { value: '2100-01-01T00:00:00Z' } },
+          payload: { by_payload: { value: '{"currency": "EUR"}' }, no_object: { value: '[1]' } },
+        }),
         {
           name: 'order',
           in: 'query',
@@ -44,7 +41,7 @@ export const eventPaths: Paths = {
           in: 'query',
           description: 'How many, at most.',
           schema: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
-          examples: { by_topic: { value: 1 }, no_limit: { value: 0 } },
+          examples: { by_topic: { value: 1 }, by_time: { value: 1 }, no_limit: { value: 0 } },
         },
         {
           name: 'cursor',
@@ -60,10 +57,18 @@ export const eventPaths: Paths = {
           content: json('EventList', {
             by_topic: { value: { topic: 'orders', count: 1, events: [stored], next_cursor: 'AQAAAAAAAAAB' } },
             nothing: { value: { count: 0, events: [], next_cursor: null } },
+            by_pattern: { value: { topic: 'orders.>', count: 0, events: [], next_cursor: null } },
+            by_payload: { value: { count: 1, events: [stored], next_cursor: null } },
+            by_time: { value: { count: 1, events: [stored], next_cursor: 'AQAAAAAAAAAB' } },
           }),
         },
         400: failure('A parameter is wrong or unknown.', {
           no_limit: refused('limit', 'must be a whole number from 1 to 1000'),
+          no_time: refused(
+            'received_from',
+            'must be an ISO 8601 date and time from year 1 to 9999, such as 2024-05-01T12:00:00Z',
+          ),
+          no_object: refused('payload', 'must be a JSON object'),
         }),
         500: internal,
         503: unavailable,

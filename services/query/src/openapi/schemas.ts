@@ -78,8 +78,9 @@ export const schemas: Readonly<Record<string, Schema>> = {
       count,
       events: listOf(reference('StoredEvent')),
       next_cursor: { type: ['string', 'null'], pattern: '^[A-Za-z0-9_-]+$', description: 'null at the end.' },
+      stopped: { const: true, description: 'The search took its time and was stopped; it goes on at next_cursor.' },
     },
-    ['topic'],
+    ['topic', 'stopped'],
   ),
   EventState: objectOf({ status: { enum: ['stored', 'expired', 'dead_lettered', 'pending'] }, ...storedEvent }, [
     'id',
