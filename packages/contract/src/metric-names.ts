@@ -59,8 +59,16 @@ export const refusalReasons = [
   ...(['FATE_UNKNOWN', 'DEADLINE_EXCEEDED', 'STOPPING', 'INTERNAL', 'OTHER'] as const),
 ] as const;
 
+/** By which way somebody follows what is stored. */
+export const followDoors = ['http', 'grpc'] as const;
+
 /** What a worker does about a storing call that failed. */
 export const remedies = ['retry', 'create-partition', 'halve', 'split', 'realign', 'wait'] as const;
+
+/** The tables that retention removes rows of; of minute_counters, into one row for each topic. */
+export const removedKinds = [
+  ...(['events', 'event_keys', 'refused', 'tallies', 'replays', 'dead_letters', 'minute_counters'] as const),
+] as const;
 
 const duplicatesBy = <const Place extends 'broker' | 'store'>(place: Place) =>
   counter('eventsieve_duplicates_total', 'Copies dropped as duplicates, conflicts among them, by who recognised them', {
@@ -151,6 +159,10 @@ export const workerMetrics = {
     'The highest position that the broker gave, less the watermark',
   ),
   epoch: gauge('eventsieve_worker_epoch', 'The epoch in force; each time the broker goes back a new one opens'),
+  removed: counter('eventsieve_worker_removed_rows_total', 'Rows removed because they were too old, by table', {
+    kind: removedKinds,
+  }),
+  oldestEvent: gauge('eventsieve_oldest_event_age_seconds', 'Since the oldest event that is kept was received'),
   connected: gauge('eventsieve_worker_connected', '1 while the worker is connected to NATS, else 0'),
   consuming: gauge('eventsieve_worker_consuming', '1 while the worker is aligned and pulls messages, else 0'),
 } as const satisfies Readonly<Record<string, MetricSpec>>;
@@ -167,6 +179,14 @@ export const queryMetrics = {
     secondsBuckets,
     'gRPC calls, by method and status code',
     { method: [], code: [] },
+  ),
+  followers: gauge('eventsieve_query_followers', 'Callers of TailEvents and /events/stream'),
+  followedEvents: counter('eventsieve_query_followed_events_total', 'Events sent to them, each once for each of them', {
+    door: followDoors,
+  }),
+  tailBehind: gauge(
+    'eventsieve_query_tail_behind_positions',
+    'The watermark, less the position up to which new events were read for them; 0 when nobody follows',
   ),
   received: gauge(
     'eventsieve_lifetime_received_copies',

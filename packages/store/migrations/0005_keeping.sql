@@ -17,3 +17,51 @@ create table pruned (
   last_position bigint not null default 0,
   primary key (kind, topic, day)
 );
+
+-- The day of events that is about to be dropped. Its rows are summed up first, then its partition is detached, then the
+-- table goes, and the sums go to `pruned` with it.
+create table leaving (
+  only_row boolean primary key default true check (only_row),
+  day date not null,
+  partition oid not null,
+  -- Of the rows up to last_position.
+  row_count bigint not null default 0,
+  position_xor bigint not null default 0,
+  mark_xor bigint not null default 0,
+  last_position bigint not null default 0
+);
+
+-- event_keys has no index that knows a key's age, so those that are too old are found block by block.
+create table key_walk (
+  only_row boolean primary key default true check (only_row),
+  next_block bigint not null default 0,
+  -- When all blocks had been looked at; null in the middle.
+  ended_at timestamptz
+) with (fillfactor = 10);
+insert into key_walk default values;
+
+-- What is gone, as the same moment shows it: a partition leaves the sight of a snapshot when its detaching begins.
+create view removed as
+  select kind, topic, day, row_count, position_xor, mark_xor, duplicate_count, conflict_count, redriven_count, last_position
+  from pruned
+  union all
+  select 'events', '', l.day, l.row_count, l.position_xor, l.mark_xor, 0, 0, 0, l.last_position
+  from leaving l
+  where not exists (select from pg_inherits i where i.inhrelid = l.partition and not i.inhdetachpending);
+
+-- Held by whoever removes rows.
+create function keeping_lock_key() returns bigint language sql immutable parallel safe as $$ select 7305809143511617077 $$;
+
+-- What says of a row of event_keys and of its row of events that they belong together.
+create function row_mark_v1(at_position bigint, its_topic text, its_event_id text, at_time timestamptz) returns bigint
+language sql stable parallel safe as $$
+  select hash_record_extended(row(at_position, its_topic, its_event_id, at_time), 0)
+$$;
+
+-- Nothing above it may be removed: up to here all is committed, and the statistics by source have seen it.
+create function removable_up_to_v1() returns bigint language sql stable as $$
+  select least(w.position, r.position) from watermark w, rollup r
+$$;
+
+create index dead_letters_settled on dead_letters (state_since) where state <> 'open';
+create index refused_conflicts_event on refused (topic, event_id) where conflict;

@@ -16,6 +16,7 @@ import {
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' });
 const int8 = (name: string) => bigint(name, { mode: 'bigint' });
+const oid = customType<{ data: number }>({ dataType: () => 'oid' });
 const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 
 export const eventKeys = pgTable(
@@ -211,3 +212,19 @@ export const pruned = pgTable(
   },
   (table) => [primaryKey({ columns: [table.kind, table.topic, table.day] })],
 );
+
+export const leaving = pgTable('leaving', {
+  onlyRow: boolean('only_row').primaryKey().default(true),
+  day: date('day').notNull(),
+  partition: oid('partition').notNull(),
+  rowCount: int8('row_count').notNull().default(0n),
+  positionXor: int8('position_xor').notNull().default(0n),
+  markXor: int8('mark_xor').notNull().default(0n),
+  lastPosition: int8('last_position').notNull().default(0n),
+});
+
+export const keyWalk = pgTable('key_walk', {
+  onlyRow: boolean('only_row').primaryKey().default(true),
+  nextBlock: int8('next_block').notNull().default(0n),
+  endedAt: instant('ended_at'),
+});

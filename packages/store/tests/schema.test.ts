@@ -19,7 +19,7 @@ test('five processes may migrate at once, and again', async () => {
 
 test('the drizzle schema is what the migrations make', async () => {
   const tables = Object.values(schema).filter((each) => is(each, PgTable));
-  expect(tables.length).toBe(17);
+  expect(tables.length).toBe(19);
   const { rows } = await database.pool.query<{ table: string; column: string; type: string; required: boolean }>(`
     select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as required
     from pg_attribute a join pg_class c on c.oid = a.attrelid

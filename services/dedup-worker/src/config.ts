@@ -3,6 +3,7 @@ import { readBrokerNames } from '@eventsieve/runtime/broker-names';
 import type { Environment } from '@eventsieve/runtime/environment';
 import { SettingsError, settingsOf } from '@eventsieve/runtime/settings';
 import { readStreamLimits, type StreamLimits } from '@eventsieve/runtime/stream';
+import { type Retention, readRetention } from './keeper/retention.js';
 
 export interface WorkerConfig {
   readonly databaseUrl: string;
@@ -16,6 +17,7 @@ export interface WorkerConfig {
   readonly batchesInFlight: number;
   readonly ackWaitMs: number;
   readonly statementTimeoutMs: number;
+  readonly retention: Retention;
   readonly duplicateLinesPerSecond: number;
   readonly drainMs: number;
 }
@@ -35,6 +37,7 @@ export function readConfig(environment: Environment): WorkerConfig {
     batchesInFlight: settings.integer('BATCHES_IN_FLIGHT', 3, { min: 1, max: 16 }),
     ackWaitMs: settings.durationMs('ACK_WAIT', 10_000, { min: 500 }),
     statementTimeoutMs: settings.durationMs('STATEMENT_TIMEOUT', 10_000, { min: 500 }),
+    retention: readRetention(settings),
     duplicateLinesPerSecond: settings.integer('DUPLICATE_LINES_PER_SECOND', 10),
     // What waits for a database that is away is let go within the whole, so that the process ends in order.
     drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.8,

@@ -1,5 +1,5 @@
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { workerMetrics as metrics, remedies } from '@eventsieve/contract/metric-names';
+import { workerMetrics as metrics, remedies, removedKinds } from '@eventsieve/contract/metric-names';
 import {
   counterOf,
   createRegistry,
@@ -39,18 +39,28 @@ export interface WorkerMetrics {
   /** The last position that the broker gave. */
   known(position: bigint): void;
   watermark(position: bigint): void;
+  /** Removed because they were too old, and committed. */
+  removed(kind: (typeof removedKinds)[number], rows: number): void;
 }
 
 export interface WorkerMetricsDeps {
   /** Undefined while there is no stream. */
   readonly readStream: () => Promise<StreamInfo | undefined>;
+  /** When the oldest event was received, in seconds since 1970. */
+  readonly readOldestEvent: () => Promise<number>;
   readonly load: () => Load | undefined;
   readonly connected: () => boolean;
 }
 
 const streamReading = { everyMs: 1_000, patienceMs: 1_500 };
+const oldestReading = { everyMs: 5_000, patienceMs: 1_500 };
 
-export function createWorkerMetrics({ readStream, load, connected }: WorkerMetricsDeps): WorkerMetrics {
+export function createWorkerMetrics({
+  readStream,
+  readOldestEvent,
+  load,
+  connected,
+}: WorkerMetricsDeps): WorkerMetrics {
   const registry = createRegistry();
   const storedCopies = counterOf(registry, metrics.stored);
   const duplicates = counterOf(registry, metrics.duplicates).labels({ place: 'store' });
@@ -61,6 +71,8 @@ export function createWorkerMetrics({ readStream, load, connected }: WorkerMetri
   const commitSeconds = histogramOf(registry, metrics.commitSeconds);
   const failedCounter = counterOf(registry, metrics.failedCalls);
   const failedCalls = forEach(remedies, (remedy) => failedCounter.labels({ remedy }));
+  const removedCounter = counterOf(registry, metrics.removed);
+  const removed = forEach(removedKinds, (kind) => removedCounter.labels({ kind }));
   let epochInForce: number | undefined;
   let lastKnown: bigint | undefined;
   let lastWatermark: bigint | undefined;
@@ -104,6 +116,12 @@ export function createWorkerMetrics({ readStream, load, connected }: WorkerMetri
     ofStream(({ config }) => limitOf(config.max_bytes)),
   );
 
+  const oldest = sharedReading(readOldestEvent, oldestReading);
+  gaugeOf(registry, metrics.oldestEvent, async () => {
+    const receivedAt = await oldest();
+    return receivedAt && Math.max(0, Date.now() / 1000 - receivedAt);
+  });
+
   return {
     exposition: expositionOf(registry),
 
@@ -145,5 +163,6 @@ export function createWorkerMetrics({ readStream, load, connected }: WorkerMetri
     watermark(position) {
       lastWatermark = position;
     },
+    removed: (kind, rows) => removed[kind].inc(rows),
   };
 }

@@ -11,6 +11,7 @@ import { alignEpoch } from './align-epoch.js';
 import { readConfig } from './config.js';
 import { choresOf } from './keeper/chores.js';
 import { startKeeper } from './keeper/keeper.js';
+import { readOldestEvent } from './keeper/oldest-event.js';
 import { createWorkerMetrics } from './metrics.js';
 import { ensureUpcomingPartitions } from './partitions.js';
 import { type Session, shards, startSession } from './session.js';
@@ -59,6 +60,7 @@ export const startWorker: StartPart = async (environment, logger) => {
         config.names,
       );
     },
+    readOldestEvent: () => readOldestEvent(pool),
     load: () => session?.load(),
     connected: () => link.connection() !== undefined,
   });
@@ -130,7 +132,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   }
 
   const running = run();
-  const keeper = startKeeper(choresOf({ pool, config }), logger);
+  const keeper = startKeeper(choresOf({ pool, config, metrics }), logger);
   const partitionTimer = setInterval(() => {
     ensureUpcomingPartitions(pool).catch((error: unknown) =>
       logger.warn({ err: error }, 'no partition for tomorrow yet'),

@@ -115,4 +115,9 @@ const selectWithoutEarlier = `
     select from earlier e join present p on p.position = e.before and p.received_at < e.opened_at
     where e.position = l.position
   )
+  -- Its row may have been removed since.
+  and not exists (
+    select from earlier e
+    where e.position = l.position and e.before <= (select max(last_position) from removed where kind <> 'events')
+  )
   order by l.position`;

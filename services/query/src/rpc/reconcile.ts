@@ -38,6 +38,8 @@ interface Audit {
 }
 
 async function auditSnapshot(snapshot: Statements, holdings: Holdings | undefined): Promise<Audit> {
+  // Before the snapshot is taken: a partition that it shows is not detached then until it ends.
+  await snapshot.query('lock table only events in access share mode');
   const [bounds] = await snapshot.query<BoundsRow>(selectBounds);
   const [flight] = await snapshot.query<InFlightRow>(selectInFlight, inFlightParameters(holdings));
   if (bounds === undefined || flight === undefined) throw new Error('the watermark has no row');
