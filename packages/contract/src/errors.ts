@@ -30,6 +30,8 @@ export interface ErrorDetails {
   readonly reason?: string;
   /** The place of the request in its stream, from 0: so many requests before it were answered. */
   readonly request?: number;
+  /** Where to go on: everything before it was sent. */
+  readonly cursor?: string;
   readonly cause?: unknown;
 }
 
@@ -40,6 +42,7 @@ export class EventsieveError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly reason: string | undefined;
   readonly request: number | undefined;
+  readonly cursor: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -49,6 +52,7 @@ export class EventsieveError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.reason = details.reason;
     this.request = details.request;
+    this.cursor = details.cursor;
   }
 }
 

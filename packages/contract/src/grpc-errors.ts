@@ -8,7 +8,10 @@ const typeUrl = (name: string) => `type.googleapis.com/google.rpc.${name}`;
 
 /** An error as gRPC carries it, with the google.rpc details that say which field, and when to try again. */
 export function toGrpcStatus(error: EventsieveError): Partial<StatusObject> {
-  const place: Record<string, string> = error.request === undefined ? {} : { request: String(error.request) };
+  const place: Record<string, string> = {
+    ...(error.request === undefined ? {} : { request: String(error.request) }),
+    ...(error.cursor === undefined ? {} : { cursor: error.cursor }),
+  };
   const details: { typeUrl: string; value: Buffer }[] = [
     {
       typeUrl: typeUrl('ErrorInfo'),
@@ -41,6 +44,7 @@ export function fromGrpcError(error: ServiceError): EventsieveError {
   let code: ErrorCode = codeOfBareStatus(error.code);
   let reason: string | undefined;
   let request: number | undefined;
+  let cursor: string | undefined;
   let fields: FieldError[] = [];
   let retryAfterMs: number | undefined;
   for (const detail of detailsOf(error)) {
@@ -50,6 +54,7 @@ export function fromGrpcError(error: ServiceError): EventsieveError {
       const exact = info.metadata.code;
       if (exact !== undefined && exact in errorCodes) code = exact as ErrorCode;
       if (info.metadata.request !== undefined) request = Number(info.metadata.request);
+      cursor = info.metadata.cursor;
     } else if (detail.typeUrl === typeUrl('BadRequest')) {
       fields = BadRequest.decode(detail.value).fieldViolations.map((violation) => ({
         ...parsePath(violation.field),
@@ -65,6 +70,7 @@ export function fromGrpcError(error: ServiceError): EventsieveError {
     cause: error,
     ...(reason === undefined ? {} : { reason }),
     ...(request === undefined ? {} : { request }),
+    ...(cursor === undefined ? {} : { cursor }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

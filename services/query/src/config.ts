@@ -26,6 +26,11 @@ export interface QueryConfig {
   /** After it a search stops where it is, and says where to go on. */
   readonly searchTimeoutMs: number;
   readonly poolSize: number;
+  /** Of the newest events, for all who follow. */
+  readonly tailBufferBytes: number;
+  /** How long one who follows may take nothing. */
+  readonly tailPatienceMs: number;
+  readonly maxFollowers: number;
   readonly drainMs: number;
 }
 
@@ -53,6 +58,9 @@ export function readConfig(environment: Environment): QueryConfig {
     auditTimeoutMs: settings.durationMs('AUDIT_TIMEOUT', 120_000, { min: 1_000 }),
     searchTimeoutMs: settings.durationMs('SEARCH_TIMEOUT', 1_000, { min: 50 }),
     poolSize: settings.integer('QUERY_POOL_SIZE', 10, { min: 2, max: 100 }),
+    tailBufferBytes: settings.bytes('TAIL_BUFFER_BYTES', 16 * 1024 ** 2, { min: 64 * 1024, max: 1024 ** 3 }),
+    tailPatienceMs: settings.durationMs('TAIL_PATIENCE', 30_000, { min: 100 }),
+    maxFollowers: settings.integer('MAX_FOLLOWERS', 5_000, { min: 1, max: 100_000 }),
     // HTTP and gRPC drain at the same time; what is left is for the connections.
     drainMs: settings.durationMs('DRAIN_TIMEOUT', 8_000) * 0.8,
   };

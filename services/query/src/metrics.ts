@@ -1,8 +1,9 @@
 import { errorCodes } from '@eventsieve/contract/errors';
 import type { Counts } from '@eventsieve/contract/gen/eventsieve/v1/query';
-import { queryMetrics as metrics } from '@eventsieve/contract/metric-names';
+import { type followDoors, queryMetrics as metrics } from '@eventsieve/contract/metric-names';
 import type { EndedCall } from '@eventsieve/runtime/grpc-server';
 import {
+  counterOf,
   createRegistry,
   type Exposition,
   expositionOf,
@@ -11,11 +12,14 @@ import {
   sharedReading,
 } from '@eventsieve/runtime/metrics';
 import { status as grpcStatus } from '@grpc/grpc-js';
+import type { Following } from './follow/following.js';
 
 export interface QueryMetrics {
   readonly exposition: Exposition;
   /** `route` is the pattern that matched, never the path that came. */
   answered(route: string, httpStatus: number, seconds: number): void;
+  /** Events were sent to somebody who follows. */
+  followed(door: (typeof followDoors)[number], events: number): void;
   called(method: string, call: Pick<EndedCall<unknown>, 'error' | 'seconds'>): void;
 }
 
@@ -23,10 +27,16 @@ export interface QueryMetrics {
 const countsReading = { everyMs: 2_000, patienceMs: 2_000 };
 
 /** `readCounts` gives the sums of GetStats, from Postgres: they survive every crash and are the same in each process. */
-export function createQueryMetrics(readCounts: () => Promise<Counts | undefined>): QueryMetrics {
+export function createQueryMetrics(
+  readCounts: () => Promise<Counts | undefined>,
+  following: Pick<Following, 'followers' | 'behind'>,
+): QueryMetrics {
   const registry = createRegistry();
   const httpSeconds = histogramOf(registry, metrics.httpSeconds);
   const grpcSeconds = histogramOf(registry, metrics.grpcSeconds);
+  const followed = counterOf(registry, metrics.followedEvents);
+  gaugeOf(registry, metrics.followers, following.followers);
+  gaugeOf(registry, metrics.tailBehind, following.behind);
   const counts = sharedReading(readCounts, countsReading);
   const countOf = (pick: (counts: Counts) => bigint) => async () => {
     const found = await counts();
@@ -72,6 +82,7 @@ export function createQueryMetrics(readCounts: () => Promise<Counts | undefined>
     exposition: expositionOf(registry),
     answered: (route, httpStatus, seconds) =>
       httpSeconds.observe({ route, status: `${Math.floor(httpStatus / 100)}xx` }, seconds),
+    followed: (door, events) => followed.inc({ door }, events),
     called: (method, { error, seconds }) =>
       grpcSeconds.observe({ method, code: grpcStatus[error ? errorCodes[error.code].grpc : grpcStatus.OK] }, seconds),
   };

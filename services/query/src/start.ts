@@ -8,6 +8,7 @@ import { createPool, endPool } from '@eventsieve/store/pool';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { checksParts } from './check-parts.js';
 import { readConfig } from './config.js';
+import { createFollowing } from './follow/following.js';
 import { connectGateway } from './gateway-client.js';
 import { serveRoutes } from './http/routes.js';
 import { startHttpServer } from './http/server.js';
@@ -25,6 +26,7 @@ import { watchPostgres } from './watch-postgres.js';
 const maxQuestionBytes = 1024 ** 2;
 const brokerTimeoutMs = 1_000;
 const auditConnections = 2;
+const tailConnections = 1;
 const lookupPatienceMs = 500;
 const sendTimeoutMs = 3_000;
 
@@ -43,6 +45,8 @@ export const startQuery: StartPart = async (environment, logger) => {
     );
   const pool = openPool('eventsieve-query', config.poolSize, config.statementTimeoutMs);
   const auditPool = openPool('eventsieve-query-audit', auditConnections, config.auditTimeoutMs);
+  // Nobody who follows waits behind those who ask.
+  const tailPool = openPool('eventsieve-query-tail', tailConnections, config.statementTimeoutMs);
   const health = createHealth([queryServiceName, 'postgres', 'nats']);
   const link = openBrokerLink({
     url: config.natsUrl,
@@ -66,7 +70,15 @@ export const startQuery: StartPart = async (environment, logger) => {
     lookupPatienceMs,
     startedAtMs,
   };
-  const metrics = createQueryMetrics(async () => (await getStats(queries)).lifetime);
+  const following = createFollowing({
+    database: databaseOf(tailPool),
+    searchEvents: queries.searchEvents,
+    logger,
+    bufferBytes: config.tailBufferBytes,
+    maxFollowers: config.maxFollowers,
+    patienceMs: config.tailPatienceMs,
+  });
+  const metrics = createQueryMetrics(async () => (await getStats(queries)).lifetime, following);
   // Without NATS reads go on.
   const postgres = watchPostgres(queries.database, (answers) =>
     health.set(answers, ['', queryServiceName, 'postgres']),
@@ -79,7 +91,7 @@ export const startQuery: StartPart = async (environment, logger) => {
     maxReceiveBytes: maxQuestionBytes,
     drainMs: config.drainMs,
     services: [
-      queryService(queries, QueryServiceService, logger, metrics),
+      queryService(queries, following, QueryServiceService, logger, metrics),
       health.service,
       ...reflectionServices([queryServiceName, 'grpc.health.v1.Health']),
     ],
@@ -97,6 +109,8 @@ export const startQuery: StartPart = async (environment, logger) => {
         bridge: { gateway, ...config },
         queries,
         metrics,
+        following,
+        logger,
         check: checksParts({ queries, gateway, names: config.names }),
       }),
   });
@@ -106,9 +120,10 @@ export const startQuery: StartPart = async (environment, logger) => {
     async stop() {
       postgres.stop();
       health.set(false);
+      following.stop();
       await Promise.all([http.stop(), grpc.stop()]);
       gateway.close();
-      await Promise.all([endPool(pool), endPool(auditPool)]);
+      await Promise.all([endPool(pool), endPool(auditPool), endPool(tailPool)]);
       await link.close();
     },
   };

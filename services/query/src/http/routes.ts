@@ -1,5 +1,7 @@
+import type { Logger } from '@eventsieve/runtime/logger';
 import type { FastifyInstance } from 'fastify';
 import type { Checkup } from '../check-parts.js';
+import type { Following } from '../follow/following.js';
 import type { QueryMetrics } from '../metrics.js';
 import type { Queries } from '../queries.js';
 import { serveAssets } from './assets.js';
@@ -9,6 +11,7 @@ import { serveDiscard } from './discard.js';
 import { serveDocs } from './docs.js';
 import { serveEvent } from './event.js';
 import { serveEvents } from './events.js';
+import { serveEventsStream } from './events-stream.js';
 import { serveHealth } from './health.js';
 import { serveMetrics, timeRequests } from './metrics.js';
 import { serveOpenApi } from './openapi.js';
@@ -24,13 +27,17 @@ export interface RouteDeps {
   readonly queries: Queries;
   readonly metrics: QueryMetrics;
   readonly check: () => Promise<Checkup>;
+  readonly following: Following;
+  readonly logger: Logger;
 }
 
 /** Every route of the bridge. Each is in the OpenAPI document too. */
-export function serveRoutes(app: FastifyInstance, { bridge, queries, metrics, check }: RouteDeps): void {
+export function serveRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  const { bridge, queries, metrics, check } = deps;
   timeRequests(app, metrics);
   servePublish(app, bridge);
   serveEvents(app, queries);
+  serveEventsStream(app, deps);
   serveEvent(app, queries);
   serveStats(app, queries);
   serveReset(app, queries);

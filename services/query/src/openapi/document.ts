@@ -6,8 +6,9 @@ import type { Paths } from './parts.js';
 import { publishPath } from './publish-path.js';
 import { schemas } from './schemas.js';
 import { statsPaths } from './stats-paths.js';
+import { streamPath } from './stream-path.js';
 
-const paths: Paths = { ...publishPath, ...eventPaths, ...deadLetterPaths, ...statsPaths, ...pagePaths };
+const paths: Paths = { ...publishPath, ...eventPaths, ...streamPath, ...deadLetterPaths, ...statsPaths, ...pagePaths };
 
 /**
  * Kept by hand: the bridge's bodies are texts that no type describes. Tests hold it against the routes, ask every example

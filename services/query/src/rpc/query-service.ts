@@ -1,7 +1,9 @@
-import type { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import type { QueryServiceService, TailEventsRequest } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type GrpcService, tolerant, unary } from '@eventsieve/runtime/grpc-server';
+import { serverStream } from '@eventsieve/runtime/grpc-server-stream';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { MethodDefinition } from '@grpc/grpc-js';
+import type { Following } from '../follow/following.js';
 import type { QueryMetrics } from '../metrics.js';
 import type { Queries } from '../queries.js';
 import { databaseError } from '../sql/database.js';
@@ -14,15 +16,17 @@ import { listEvents } from './list-events.js';
 import { reconcile } from './reconcile.js';
 import { redriveDeadLetters } from './redrive-dead-letters.js';
 import { resetStats } from './reset-stats.js';
+import { tailEvents } from './tail-events.js';
 
 export const queryServiceName = 'eventsieve.v1.QueryService';
 
 /** Every RPC of the service, each bound to its function. */
 export function queryService(
   queries: Queries,
+  following: Following,
   definition: typeof QueryServiceService,
   logger: Logger,
-  metrics: Pick<QueryMetrics, 'called'>,
+  metrics: Pick<QueryMetrics, 'called' | 'followed'>,
 ): GrpcService {
   function bound<Request, Response>(
     method: MethodDefinition<Request, Response>,
@@ -40,9 +44,23 @@ export function queryService(
     return { definition: tolerant(method), handler };
   }
 
+  /** Its messages are encoded once, for everybody who follows. */
+  const tail = {
+    definition: { ...tolerant(definition.tailEvents), responseSerialize: (encoded: Buffer) => encoded },
+    handler: serverStream<TailEventsRequest, Buffer>(
+      (request, audience) =>
+        tailEvents(following, metrics, request, audience).catch((error: unknown) => {
+          throw databaseError(error);
+        }),
+      logger,
+      (call) => metrics.called('TailEvents', call),
+    ),
+  };
+
   const methods = {
     listEvents: bound(definition.listEvents, listEvents),
     getEvent: bound(definition.getEvent, getEvent),
+    tailEvents: tail,
     getStats: bound(definition.getStats, getStats),
     reconcile: bound(definition.reconcile, reconcile),
     resetStats: bound(definition.resetStats, resetStats),

@@ -1,0 +1,106 @@
+import { type EventFilter, matchesButPayload } from '../filter/event-filter.js';
+import type { EventRow } from '../sql/event-row.js';
+import type { Encoding } from './encoding.js';
+import type { EventRing, RingEvent } from './event-ring.js';
+import type { PayloadFilter } from './payload-filters.js';
+
+export interface Message {
+  readonly position: bigint;
+  readonly bytes: Buffer;
+}
+
+/** What is handed to a follower at a time. */
+export interface Chunk {
+  readonly messages: readonly Message[];
+  /** How many of the messages are events. */
+  readonly events: number;
+  /** Everything up to here that is wanted is in it, or was before. */
+  readonly to: bigint;
+  /** All messages one after the other, made once for everybody who is given this chunk. */
+  joined(): Buffer;
+}
+
+/** What followers with the same filter and encoding share. */
+export interface Channel {
+  readonly filter: EventFilter;
+  readonly payload: PayloadFilter | undefined;
+  readonly encoding: Encoding;
+  /** What comes after this position need not be asked of Postgres. */
+  covers(position: bigint): boolean;
+  /** What the ring has after a position that is covered. */
+  after(position: bigint): Chunk;
+}
+
+const chunkBytes = 64 * 1024;
+// Those who keep up are all at the same place, those who lag a little at another one.
+const chunksKept = 2;
+
+export function createChannel(
+  ring: EventRing,
+  filter: EventFilter,
+  payload: PayloadFilter | undefined,
+  encoding: Encoding,
+): Channel {
+  const kept = new Map<bigint, Chunk>();
+
+  function matches({ row, contains }: RingEvent): boolean {
+    return matchesButPayload(filter, row) && (payload === undefined || contains.includes(payload));
+  }
+
+  function read(position: bigint): Chunk {
+    const messages: Message[] = [];
+    let bytes = 0;
+    for (const event of ring.after(position)) {
+      if (!matches(event)) continue;
+      const message = { position: event.position, bytes: ring.encode(event, encoding) };
+      bytes += message.bytes.length;
+      messages.push(message);
+      if (bytes >= chunkBytes) return chunkOf(messages, messages.length, event.position);
+    }
+    return chunkOf(messages, messages.length, ring.end);
+  }
+
+  return {
+    filter,
+    payload,
+    encoding,
+    covers(position) {
+      if (position >= ring.end) return true;
+      if (payload === undefined) return position >= ring.begin;
+      return payload.askedAfter !== undefined && position >= ring.begin && position >= payload.askedAfter;
+    },
+    after(position) {
+      if (position >= ring.end) return chunkOf([], 0, position);
+      const known = kept.get(position);
+      if (known !== undefined) return known;
+      const made = read(position);
+      const [oldest] = kept.keys();
+      if (kept.size >= chunksKept && oldest !== undefined) kept.delete(oldest);
+      kept.set(position, made);
+      return made;
+    },
+  };
+}
+
+/** The events of a page that was read for one follower. */
+export function chunkOfRows(rows: readonly EventRow[], to: bigint, encoding: Encoding): Chunk {
+  const messages = rows.map((row) => ({ position: BigInt(row.position), bytes: encoding.event(row) }));
+  return chunkOf(messages, messages.length, to);
+}
+
+export function signOfLife(position: bigint, encoding: Encoding): Chunk {
+  return chunkOf([{ position, bytes: encoding.place(position) }], 0, position);
+}
+
+function chunkOf(messages: readonly Message[], events: number, to: bigint): Chunk {
+  let joined: Buffer | undefined;
+  return {
+    messages,
+    events,
+    to,
+    joined() {
+      joined ??= Buffer.concat(messages.map(({ bytes }) => bytes));
+      return joined;
+    },
+  };
+}

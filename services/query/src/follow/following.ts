@@ -1,0 +1,179 @@
+import { EventsieveError } from '@eventsieve/contract/errors';
+import { serverStopping } from '@eventsieve/runtime/grpc-server';
+import type { Logger } from '@eventsieve/runtime/logger';
+import type { SearchEvents } from '../search/search-events.js';
+import { databaseError, type Statements } from '../sql/database.js';
+import { type Channel, chunkOfRows, createChannel } from './channel.js';
+import type { Encoding } from './encoding.js';
+import { createEventRing } from './event-ring.js';
+import { createFollower, type Follower, type Outlet } from './follower.js';
+import { createGate } from './gate.js';
+import { createPayloadFilters } from './payload-filters.js';
+import { createTailReader } from './tail-reader.js';
+import type { TailQuestion } from './tail-request.js';
+
+export interface FollowingOptions {
+  /** For new events. */
+  readonly database: Statements;
+  /** For those that were stored longer ago. */
+  readonly searchEvents: SearchEvents;
+  readonly logger: Logger;
+  /** What is held of the newest events, for all. */
+  readonly bufferBytes: number;
+  readonly maxFollowers: number;
+  /** How long a follower may take nothing of what it was sent. */
+  readonly patienceMs: number;
+  readonly heartbeatMs?: number;
+}
+
+/** Somebody who has been let in, and follows once there is a way to them. */
+export interface Admitted {
+  /** Sends until it is over, and then rejects with the reason. Called once. */
+  run(outlet: Outlet, onSent?: (events: number) => void): Promise<never>;
+  /** For the outlet to say that it is over. */
+  wake(): void;
+  /** Gives the place free. */
+  leave(): void;
+}
+
+/** Everybody who follows what is stored, over whichever door. */
+export interface Following {
+  admit(question: TailQuestion, encoding: Encoding): Promise<Admitted>;
+  followers(): number;
+  /** How many positions the shared reader is behind the watermark. */
+  behind(): number;
+  /** Ends every follower, and lets nobody in any more. */
+  stop(): void;
+}
+
+const maxPayloadFilters = 64;
+const readsAtATime = 3;
+const tickMs = 1_000;
+const defaultHeartbeatMs = 15_000;
+const pageRows = 1_000;
+const pageBytes = 256 * 1024;
+// Then others have their turn.
+const searchMs = 500;
+
+export function createFollowing(options: FollowingOptions): Following {
+  const {
+    database,
+    searchEvents,
+    logger,
+    bufferBytes,
+    maxFollowers,
+    patienceMs,
+    heartbeatMs = defaultHeartbeatMs,
+  } = options;
+  const ring = createEventRing(bufferBytes);
+  const payloadFilters = createPayloadFilters(maxPayloadFilters);
+  const reader = createTailReader({ database, ring, payloadFilters, logger, onNews: wakeAll });
+  const channels = new Map<string, { readonly channel: Channel; followers: number }>();
+  const followers = new Set<Follower>();
+  const gate = createGate(readsAtATime);
+  let admitted = 0;
+  let stopped = false;
+  let ticking: NodeJS.Timeout | undefined;
+
+  function wakeAll(): void {
+    for (const follower of followers) follower.wake();
+  }
+
+  async function catchUp(channel: Channel, after: bigint) {
+    const upTo = reader.watermark;
+    if (upTo === undefined || upTo <= after) return undefined;
+    try {
+      const page = { after, upTo, descending: false, limit: pageRows, maxBytes: pageBytes };
+      const { rows, searchedTo } = await gate(() =>
+        searchEvents(channel.filter, { ...page, untilMs: performance.now() + searchMs }),
+      );
+      return chunkOfRows(rows, searchedTo, channel.encoding);
+    } catch (thrown) {
+      const error = databaseError(thrown);
+      if (error instanceof EventsieveError && error.code === 'UNAVAILABLE') return undefined;
+      throw error;
+    }
+  }
+
+  function takeChannel({ filter }: TailQuestion, encoding: Encoding) {
+    const key = keyOf(filter, encoding);
+    const payload = filter.payload === undefined ? undefined : payloadFilters.take(filter.payload);
+    const entry = channels.get(key) ?? { channel: createChannel(ring, filter, payload, encoding), followers: 0 };
+    entry.followers++;
+    channels.set(key, entry);
+    return {
+      channel: entry.channel,
+      release() {
+        if (payload !== undefined) payloadFilters.release(payload);
+        if (--entry.followers === 0) channels.delete(key);
+      },
+    };
+  }
+
+  function enter(): void {
+    if (stopped) throw serverStopping();
+    if (admitted >= maxFollowers) throw tooMany(maxFollowers);
+    if (admitted++ > 0) return;
+    reader.start();
+    ticking = setInterval(wakeAll, Math.min(tickMs, heartbeatMs / 2));
+  }
+
+  function leave(): void {
+    if (--admitted > 0) return;
+    reader.stop();
+    clearInterval(ticking);
+  }
+
+  return {
+    async admit(question, encoding) {
+      enter();
+      let shared: ReturnType<typeof takeChannel> | undefined;
+      try {
+        shared = takeChannel(question, encoding);
+        const after = question.after ?? (await reader.askWatermark());
+        return admittedTo(shared, after);
+      } catch (error) {
+        shared?.release();
+        leave();
+        throw error;
+      }
+    },
+    followers: () => admitted,
+    behind: () => (reader.watermark === undefined ? 0 : Number(reader.watermark - ring.end)),
+    stop() {
+      stopped = true;
+      for (const follower of followers) follower.end(serverStopping());
+    },
+  };
+
+  function admittedTo({ channel, release }: ReturnType<typeof takeChannel>, after: bigint): Admitted {
+    let follower: Follower | undefined;
+    let left = false;
+    return {
+      run(outlet, onSent = () => undefined) {
+        follower = createFollower({ channel, outlet, after, catchUp, heartbeatMs, patienceMs, onSent });
+        followers.add(follower);
+        if (stopped) follower.end(serverStopping());
+        return follower.run();
+      },
+      wake: () => follower?.wake(),
+      leave() {
+        if (left) return;
+        left = true;
+        if (follower !== undefined) followers.delete(follower);
+        release();
+        leave();
+      },
+    };
+  }
+}
+
+function keyOf(filter: object, { name }: Encoding): string {
+  const texts = Object.entries(filter).map(([field, value]) => [field, typeof value === 'bigint' ? `${value}` : value]);
+  return JSON.stringify([name, texts]);
+}
+
+function tooMany(max: number): EventsieveError {
+  const message = `${max} follow already (MAX_FOLLOWERS)`;
+  return new EventsieveError('RESOURCE_EXHAUSTED', message, { reason: 'TOO_MANY_FOLLOWERS', retryAfterMs: 5_000 });
+}

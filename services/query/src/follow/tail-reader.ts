@@ -1,0 +1,144 @@
+import type { Logger } from '@eventsieve/runtime/logger';
+import { shareNext } from '../share-next.js';
+import type { Statements } from '../sql/database.js';
+import type { EventRing, RingEvent } from './event-ring.js';
+import type { PayloadFilter, PayloadFilters } from './payload-filters.js';
+import { type NewRow, readNewRows, readWatermark } from './tail-statements.js';
+
+export interface TailReaderDeps {
+  readonly database: Statements;
+  readonly ring: EventRing;
+  readonly payloadFilters: PayloadFilters;
+  readonly logger: Logger;
+  /** The ring has more than before. */
+  readonly onNews: () => void;
+}
+
+/** Reads each new event once, for everybody who follows. */
+export interface TailReader {
+  /** As it is known; undefined before the first look. */
+  readonly watermark: bigint | undefined;
+  /** The watermark of a look that began after the question. */
+  askWatermark(): Promise<bigint>;
+  start(): void;
+  stop(): void;
+}
+
+const busyMs = 15;
+const idleMs = 40;
+const idleAfterMs = 2_000;
+const failedMs = 250;
+const rowLimit = { least: 16, most: 1_000 };
+const pageBytes = 2 * 1024 ** 2;
+
+/** Looks at the watermark, and when that has moved reads what is new below it. The first look only says where that is. */
+export function createTailReader(deps: TailReaderDeps): TailReader {
+  const { database, ring, payloadFilters, logger, onNews } = deps;
+  let running: Running | undefined;
+  let watermark: bigint | undefined;
+  let limit = rowLimit.least;
+
+  const look = shareNext(async () => {
+    const run = running;
+    const now = await readWatermark(database);
+    if (run === undefined || run !== running) return now;
+    if (watermark === undefined) {
+      ring.restart(now);
+      watermark = now;
+      onNews();
+    } else {
+      watermark = now;
+      if (now > ring.end) await readOn(run, now);
+    }
+    return now;
+  });
+
+  async function readOn(run: Running, upTo: bigint): Promise<void> {
+    const after = ring.end;
+    const asked = payloadFilters.present();
+    const payloads = asked.map(({ text }) => text);
+    const { rows, cut } = await readNewRows(database, { after, upTo, payloads, limit, maxBytes: pageBytes });
+    if (run !== running) return;
+    for (const filter of asked) filter.askedAfter ??= after;
+    // Of large events fewer are asked for: Postgres would look at all of them to find out how many fit.
+    if (cut) limit = Math.min(rowLimit.most, Math.max(rowLimit.least, rows.length * 2));
+    const events = rows.map((row) => ringEvent(row, asked));
+    ring.append(events, cut ? (events.at(-1)?.position ?? upTo) : upTo);
+    onNews();
+  }
+
+  async function run(self: Running): Promise<void> {
+    let said = '';
+    let movedAtMs = performance.now();
+    while (running === self) {
+      const begunAtMs = performance.now();
+      const before = ring.end;
+      let restMs = idleMs;
+      try {
+        await look();
+        said = '';
+        if (ring.end !== before) movedAtMs = performance.now();
+        const behind = watermark !== undefined && ring.end < watermark;
+        const tookMs = Math.min(performance.now() - begunAtMs, failedMs);
+        if (behind) restMs = 0;
+        else if (performance.now() - movedAtMs < idleAfterMs) restMs = Math.max(busyMs, tookMs);
+        else restMs = Math.max(idleMs, tookMs);
+      } catch (error) {
+        restMs = failedMs;
+        if (said !== String(error))
+          logger.warn({ err: error }, 'new events cannot be read for those who follow, trying on');
+        said = String(error);
+      }
+      if (running === self) await self.rest(restMs);
+    }
+  }
+
+  return {
+    get watermark() {
+      return watermark;
+    },
+    askWatermark: look,
+    start() {
+      if (running !== undefined) return;
+      watermark = undefined;
+      limit = rowLimit.least;
+      running = createRunning();
+      void run(running);
+    },
+    stop() {
+      running?.wake();
+      running = undefined;
+      watermark = undefined;
+      ring.restart(0n);
+    },
+  };
+}
+
+interface Running {
+  rest(ms: number): Promise<void>;
+  wake(): void;
+}
+
+function createRunning(): Running {
+  let wake: () => void = () => undefined;
+  return {
+    rest: (ms) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
+    wake: () => wake(),
+  };
+}
+
+function ringEvent({ contains, ...row }: NewRow, asked: readonly PayloadFilter[]): RingEvent {
+  return {
+    position: BigInt(row.position),
+    row,
+    contains: (contains ?? []).flatMap((place) => asked[place - 1] ?? []),
+    encoded: new Map(),
+  };
+}
