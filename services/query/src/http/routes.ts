@@ -9,6 +9,7 @@ import { serveDeadLetter } from './dead-letter.js';
 import { serveDeadLetters } from './dead-letters.js';
 import { serveDiscard } from './discard.js';
 import { serveDocs } from './docs.js';
+import { serveDuplicates } from './duplicates.js';
 import { serveEvent } from './event.js';
 import { serveEvents } from './events.js';
 import { serveEventsStream } from './events-stream.js';
@@ -21,6 +22,8 @@ import { serveRedoc } from './redoc.js';
 import { serveRedrive } from './redrive.js';
 import { serveReset } from './reset.js';
 import { serveStats } from './stats.js';
+import { serveStatsGroups } from './stats-groups.js';
+import { serveStatsSeries } from './stats-series.js';
 
 export interface RouteDeps {
   readonly bridge: Bridge;
@@ -40,6 +43,9 @@ export function serveRoutes(app: FastifyInstance, deps: RouteDeps): void {
   serveEventsStream(app, deps);
   serveEvent(app, queries);
   serveStats(app, queries);
+  serveStatsSeries(app, queries);
+  serveStatsGroups(app, queries);
+  serveDuplicates(app, queries);
   serveReset(app, queries);
   serveReconcile(app, queries);
   serveDeadLetters(app, queries);

@@ -5,10 +5,20 @@ import { pagePaths } from './page-paths.js';
 import type { Paths } from './parts.js';
 import { publishPath } from './publish-path.js';
 import { schemas } from './schemas.js';
+import { statisticsPaths } from './statistics-paths.js';
+import { statisticsSchemas } from './statistics-schemas.js';
 import { statsPaths } from './stats-paths.js';
 import { streamPath } from './stream-path.js';
 
-const paths: Paths = { ...publishPath, ...eventPaths, ...streamPath, ...deadLetterPaths, ...statsPaths, ...pagePaths };
+const paths: Paths = {
+  ...publishPath,
+  ...eventPaths,
+  ...streamPath,
+  ...deadLetterPaths,
+  ...statsPaths,
+  ...statisticsPaths,
+  ...pagePaths,
+};
 
 /**
  * Kept by hand: the bridge's bodies are texts that no type describes. Tests hold it against the routes, ask every example
@@ -34,5 +44,5 @@ export const openApiDocument = {
     { name: 'documentation' },
   ],
   paths,
-  components: { schemas: { ...schemas, ...deadLetterSchemas } },
+  components: { schemas: { ...schemas, ...deadLetterSchemas, ...statisticsSchemas } },
 };

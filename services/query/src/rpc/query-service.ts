@@ -11,8 +11,11 @@ import { discardDeadLetters } from './discard-dead-letters.js';
 import { getDeadLetter } from './get-dead-letter.js';
 import { getEvent } from './get-event.js';
 import { getStats } from './get-stats.js';
+import { getStatsSeries } from './get-stats-series.js';
 import { listDeadLetters } from './list-dead-letters.js';
+import { listDuplicates } from './list-duplicates.js';
 import { listEvents } from './list-events.js';
+import { listStats } from './list-stats.js';
 import { reconcile } from './reconcile.js';
 import { redriveDeadLetters } from './redrive-dead-letters.js';
 import { resetStats } from './reset-stats.js';
@@ -62,6 +65,9 @@ export function queryService(
     getEvent: bound(definition.getEvent, getEvent),
     tailEvents: tail,
     getStats: bound(definition.getStats, getStats),
+    getStatsSeries: bound(definition.getStatsSeries, getStatsSeries),
+    listStats: bound(definition.listStats, listStats),
+    listDuplicates: bound(definition.listDuplicates, listDuplicates),
     reconcile: bound(definition.reconcile, reconcile),
     resetStats: bound(definition.resetStats, resetStats),
     listDeadLetters: bound(definition.listDeadLetters, listDeadLetters),
