@@ -26,6 +26,8 @@ export interface TreeLimits {
   readonly maxDepth: number;
   readonly maxItems: number;
   readonly maxMembers: number;
+  /** Leaves arrays in an outermost object whole. */
+  readonly wholeLists?: boolean;
 }
 
 export interface TreeFault {
@@ -69,7 +71,7 @@ function readNode(reading: Reading, depth: number, around: 'object' | 'array' | 
   const kind = kindOf(skipSpace(scan));
   const start = scan.at;
   if (kind === 'object' && around !== 'object') return readObject(reading, start, depth + 1);
-  if (kind === 'array' && (depth === 0 || (depth === 1 && around === 'object'))) {
+  if (kind === 'array' && (depth === 0 || (depth === 1 && around === 'object' && !reading.limits.wholeLists))) {
     return readArray(reading, start, depth + 1);
   }
   return scanValue(scan, depth) ? { kind, start, end: scan.at } : undefined;

@@ -21,6 +21,13 @@ export function findPayloadFault(text: string, maxDepth: number, maxGrowth?: num
   return first === 0x7b ? undefined : { path: '', message: 'must be a JSON object' };
 }
 
+/** Why this text is not one JSON value of any kind. Only the grammar is looked at. */
+export function findJsonFault(text: string): PayloadFault | undefined {
+  const scan = newScan(text, false, Number.POSITIVE_INFINITY);
+  if (!scanValue(scan, 0)) return { path: pathText(scan.path.reverse()), message: scan.message };
+  return atEnd(scan) ? undefined : { path: '', message: trailing(scan) };
+}
+
 export function atEnd(scan: Scan): boolean {
   return Number.isNaN(skipSpace(scan));
 }

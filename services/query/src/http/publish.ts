@@ -7,14 +7,15 @@ import {
   WaitFor,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { FastifyInstance } from 'fastify';
+import { attributeOf } from '../cloudevents/attributes.js';
 import type { GatewayClient } from '../gateway-client.js';
 import { defaultGatherLimits, gathersPublishes } from '../gather-publishes.js';
 import { formatInstant } from '../instant.js';
+import { withFieldNames } from './field-names.js';
 import { outcomeNames } from './outcome-names.js';
 import { readChoice, readParameters } from './parameters.js';
-import { bodyText } from './read-body.js';
 import { type BadEvent, isBad, type ReadEvent } from './read-event.js';
-import { readEvents } from './read-events.js';
+import { readPublished } from './read-published.js';
 
 export interface Bridge {
   readonly gateway: GatewayClient;
@@ -37,17 +38,18 @@ export function servePublish(app: FastifyInstance, bridge: Bridge): void {
     const wait = readChoice('wait', parameters.wait, ['stored', 'broker'], 'stored');
     const allowPartial = readChoice('allow_partial', parameters.allow_partial, ['true', 'false'], 'false') === 'true';
 
-    const { single, events } = readEvents(bodyText(request.body), bridge.maxEventsPerRequest);
+    const { single, events, cloudEvents = false } = readPublished(request, bridge.maxEventsPerRequest);
     // Of one event alone there is no part: it is taken, or the request is refused.
     const partial = allowPartial && !single;
     if (!partial) refuseBad(events);
 
     const publishSingle = wait === 'stored' ? publishStored : publishAccepted;
     const [first] = events;
-    const response =
+    const call =
       single && first !== undefined && !isBad(first)
-        ? await publishSingle(first)
-        : await publishGood(bridge, events, wait === 'stored', partial);
+        ? publishSingle(first)
+        : publishGood(bridge, events, wait === 'stored', partial, cloudEvents);
+    const response = await (cloudEvents ? withFieldNames(call, attributeOf) : call);
     reply.code(statusOf(response, single, wait === 'stored', bridge.duplicateStatus));
     return reply.type('application/json').send(JSON.stringify(answerOf(response)));
   });
@@ -90,15 +92,17 @@ async function publishGood(
   events: readonly ReadEvent[],
   waitForStored: boolean,
   allowPartial: boolean,
+  cloudEvents: boolean,
 ): Promise<PublishResponse> {
   const good = events.flatMap((event) => (isBad(event) ? [] : [event]));
   const bad = events.length - good.length;
   const none = { received: 0, accepted: 0, inserted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: [] };
   const waitFor = waitForStored ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
-  const response =
+  const answer =
     good.length === 0 && bad > 0
       ? none
       : await gateway.publish({ events: good, waitFor, allowPartial }, storedTimeoutMs + marginMs);
+  const response = cloudEvents ? inAttributes(answer) : answer;
   if (bad === 0) return response;
   let next = 0;
   const results = events.flatMap((event) => {
@@ -112,6 +116,16 @@ function rejection({ topic, eventId, faults }: BadEvent): PublishResult {
   const [fault = { field: '', message: 'is not an event' }] = faults;
   const error = { code: 'INVALID_ARGUMENT', ...fault };
   return { topic, eventId, outcome: Outcome.OUTCOME_REJECTED, position: 0n, firstSeenAt: undefined, error };
+}
+
+/** What the gateway found wrong with each, named as its publisher knows it. */
+function inAttributes(response: PublishResponse): PublishResponse {
+  const results = response.results.map((result) =>
+    result.error === undefined
+      ? result
+      : { ...result, error: { ...result.error, field: attributeOf(result.error.field) } },
+  );
+  return { ...response, results };
 }
 
 function statusOf(response: PublishResponse, single: boolean, waitForStored: boolean, duplicateStatus: number): number {

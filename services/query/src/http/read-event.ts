@@ -26,8 +26,11 @@ const isText = (key: string): key is Text => (texts as readonly string[]).includ
 const loneSurrogate = /\p{Surrogate}/u;
 const timestampForm = 'must be an ISO 8601 date and time from year 1 to 9999, such as 2024-05-01T12:00:00Z';
 
-/** Finds what only JSON can get wrong. Lengths, characters and what a payload may hold are the gateway's to judge. */
-export function readEvent(text: string, { kind, members = [] }: JsonNode): ReadEvent {
+/**
+ * Finds what only JSON can get wrong. Lengths, characters and what a payload may hold are the gateway's to judge. What is
+ * named in `ignored` may stand there and says nothing.
+ */
+export function readEvent(text: string, { kind, members = [] }: JsonNode, ignored: readonly string[] = []): ReadEvent {
   const faults: { field: string; message: string }[] = [];
   const given: Partial<Record<Text, string>> = {};
   let timestamp: Timestamp | undefined;
@@ -42,8 +45,10 @@ export function readEvent(text: string, { kind, members = [] }: JsonNode): ReadE
     }
     seen.add(key);
     if (key === 'payload') payloadJson = sourceOf(text, value);
-    else if (!isText(key)) faults.push({ field, message: 'is an unknown field' });
-    else if (value.kind !== 'string') faults.push({ field, message: `must be a string, not ${named(value.kind)}` });
+    else if (!isText(key)) {
+      if (!ignored.includes(key)) faults.push({ field, message: 'is an unknown field' });
+    } else if (value.kind !== 'string')
+      faults.push({ field, message: `must be a string, not ${nameOfKind(value.kind)}` });
     else {
       const content = stringOf(text, value);
       // It would leave here as U+FFFD, and be another id.
@@ -52,7 +57,7 @@ export function readEvent(text: string, { kind, members = [] }: JsonNode): ReadE
     }
   }
 
-  if (kind !== 'object') faults.push({ field: '', message: `must be an object, not ${named(kind)}` });
+  if (kind !== 'object') faults.push({ field: '', message: `must be an object, not ${nameOfKind(kind)}` });
   else {
     for (const key of texts) if (!seen.has(key)) faults.push({ field: key, message: 'is missing' });
     if (given.timestamp !== undefined) {
@@ -65,6 +70,7 @@ export function readEvent(text: string, { kind, members = [] }: JsonNode): ReadE
   return { topic, eventId, source, timestamp, payloadJson: payloadJson ?? '{}' };
 }
 
-function named(kind: JsonNode['kind']): string {
+/** With its article. */
+export function nameOfKind(kind: JsonNode['kind']): string {
   return kind === 'null' ? 'null' : `${kind === 'object' || kind === 'array' ? 'an' : 'a'} ${kind}`;
 }

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { boundBodies } from './bound-bodies.js';
 import { allowOrigins } from './cors.js';
 import { failureBody, httpFailure } from './errors.js';
-import { takeJsonBodies } from './read-body.js';
+import { takeBodies } from './read-body.js';
 
 export interface HttpServerOptions {
   readonly host: string;
@@ -120,7 +120,7 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
   });
   allowOrigins(app, options.corsOrigins ?? []);
   boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
-  takeJsonBodies(app, maxRequestBytes);
+  takeBodies(app, maxRequestBytes);
   app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
   app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
   app.addHook('onRequest', async ({ raw }) => {
