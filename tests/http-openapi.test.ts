@@ -129,7 +129,9 @@ describe.each(operations)('%s %s', (method, path, operation) => {
     if (path === '/metrics' || path.startsWith('/assets/')) return;
     const target = path.replaceAll(/\{\w+\}/g, 'x');
     const init =
-      method === 'get' ? {} : { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' };
+      method !== 'post'
+        ? { method: method.toUpperCase() }
+        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' };
     const response = await fetch(`${system.http}${target}?nope=1`, path === '/stats/reset' ? { method: 'POST' } : init);
     expect(response.status).toBe(400);
     const { error } = (await response.json()) as { error: { message: string } };

@@ -22,5 +22,7 @@ export interface Queries {
   readonly redrivePatienceMs: number;
   /** How long a question for an unknown id waits for what the broker held when it came. */
   readonly lookupPatienceMs: number;
+  /** How long an erasure waits for what it erases to be settled. */
+  readonly erasePatienceMs: number;
   readonly startedAtMs: number;
 }

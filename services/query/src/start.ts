@@ -18,6 +18,7 @@ import type { Queries } from './queries.js';
 import { getStats } from './rpc/get-stats.js';
 import { queryService, queryServiceName } from './rpc/query-service.js';
 import { searchesEvents } from './search/search-events.js';
+import { slotsOf } from './search/slots.js';
 import { sendsToStream } from './send-to-stream.js';
 import { databaseOf, explainsOldSchema } from './sql/database.js';
 import { watchPostgres } from './watch-postgres.js';
@@ -28,6 +29,7 @@ const brokerTimeoutMs = 1_000;
 const auditConnections = 2;
 const tailConnections = 1;
 const lookupPatienceMs = 500;
+const erasePatienceMs = 3_000;
 const sendTimeoutMs = 3_000;
 
 export const startQuery: StartPart = async (environment, logger) => {
@@ -63,11 +65,12 @@ export const startQuery: StartPart = async (environment, logger) => {
     drizzle: drizzle(pool),
     lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
     names: config.names,
-    searchEvents: searchesEvents({ database }),
+    searchEvents: searchesEvents({ database, slots: slotsOf(Math.floor(config.poolSize / 3)) }),
     searchTimeoutMs: config.searchTimeoutMs,
     sendToStream: sendsToStream(link, sendTimeoutMs),
     redrivePatienceMs: config.storedTimeoutMs,
     lookupPatienceMs,
+    erasePatienceMs,
     startedAtMs,
   };
   const following = createFollowing({

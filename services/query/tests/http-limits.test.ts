@@ -174,7 +174,7 @@ test('an origin that is listed may preflight, and read answers and errors; anoth
     status: 204,
     headers: {
       ...allowed,
-      'access-control-allow-methods': 'GET, HEAD, POST',
+      'access-control-allow-methods': 'GET, HEAD, POST, DELETE',
       'access-control-allow-headers': expect.stringContaining('Content-Type'),
     },
   });

@@ -14,6 +14,7 @@ import { waitUntil } from '../../../tests/support/wait-until.js';
 import { readsLastPosition } from '../src/last-position.js';
 import type { Queries } from '../src/queries.js';
 import { searchesEvents } from '../src/search/search-events.js';
+import { slotsOf } from '../src/search/slots.js';
 import { sendsToStream } from '../src/send-to-stream.js';
 import { databaseOf } from '../src/sql/database.js';
 
@@ -82,11 +83,12 @@ export async function openFixture(): Promise<QueryFixture> {
       drizzle: drizzle(pool),
       lastPosition: readsLastPosition({ link, names, timeoutMs: 10_000 }),
       names,
-      searchEvents: searchesEvents({ database: statements }),
+      searchEvents: searchesEvents({ database: statements, slots: slotsOf(2) }),
       searchTimeoutMs: 20_000,
       sendToStream: sendsToStream(link, 10_000),
       redrivePatienceMs: 200,
       lookupPatienceMs: 300,
+      erasePatienceMs: 300,
       startedAtMs: Date.now(),
     },
     async send(count) {

@@ -15,7 +15,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[] | 
     reply.header('access-control-allow-origin', origins === '*' ? '*' : origin);
     reply.header('access-control-expose-headers', 'Retry-After, Allow');
     if (request.method !== 'OPTIONS' || method === undefined) return;
-    reply.header('access-control-allow-methods', 'GET, HEAD, POST');
+    reply.header('access-control-allow-methods', 'GET, HEAD, POST, DELETE');
     reply.header('access-control-allow-headers', 'Content-Type, Content-Encoding, Last-Event-ID');
     reply.header('access-control-max-age', preflightSeconds);
     return reply.code(204).send();

@@ -55,6 +55,8 @@ export function serveEventsStream(app: FastifyInstance, { following, metrics, lo
 
 function open(reply: FastifyReply): ServerResponse {
   reply.hijack();
+  // A write that meets a connection which has just broken; "close" says the same.
+  reply.raw.on('error', () => undefined);
   // It ends when it is of no more use, and a server that stops need not wait for the connection.
   return reply.raw.writeHead(200, {
     ...reply.getHeaders(),

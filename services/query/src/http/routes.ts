@@ -10,6 +10,7 @@ import { serveDeadLetters } from './dead-letters.js';
 import { serveDiscard } from './discard.js';
 import { serveDocs } from './docs.js';
 import { serveDuplicates } from './duplicates.js';
+import { serveErase } from './erase.js';
 import { serveEvent } from './event.js';
 import { serveEvents } from './events.js';
 import { serveEventsStream } from './events-stream.js';
@@ -42,6 +43,7 @@ export function serveRoutes(app: FastifyInstance, deps: RouteDeps): void {
   serveEvents(app, queries);
   serveEventsStream(app, deps);
   serveEvent(app, queries);
+  serveErase(app, queries);
   serveStats(app, queries);
   serveStatsSeries(app, queries);
   serveStatsGroups(app, queries);

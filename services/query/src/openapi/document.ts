@@ -1,5 +1,6 @@
 import { deadLetterPaths } from './dead-letter-paths.js';
 import { deadLetterSchemas } from './dead-letter-schemas.js';
+import { eraseTopicPath } from './erase-path.js';
 import { eventPaths } from './event-paths.js';
 import { pagePaths } from './page-paths.js';
 import type { Paths } from './parts.js';
@@ -18,6 +19,7 @@ const paths: Paths = {
   ...statsPaths,
   ...statisticsPaths,
   ...pagePaths,
+  ...eraseTopicPath,
 };
 
 /**

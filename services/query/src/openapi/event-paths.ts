@@ -1,3 +1,4 @@
+import { eraseEvent } from './erase-path.js';
 import { filterParametersWith } from './filter-parameters.js';
 import { failure, internal, json, type Paths, refused, unavailable } from './parts.js';
 
@@ -76,6 +77,7 @@ export const eventPaths: Paths = {
     },
   },
   '/events/{topic}/{event_id}': {
+    delete: eraseEvent,
     get: {
       operationId: 'getEvent',
       tags: ['events'],

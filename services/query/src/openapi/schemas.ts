@@ -36,6 +36,7 @@ const storedEvent = {
 } satisfies Record<string, Schema>;
 
 export const schemas: Readonly<Record<string, Schema>> = {
+  Erased: objectOf({ erased: count, more: truth }),
   Event: objectOf(
     {
       topic: identifier,

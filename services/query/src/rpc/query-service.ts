@@ -8,6 +8,7 @@ import type { QueryMetrics } from '../metrics.js';
 import type { Queries } from '../queries.js';
 import { databaseError } from '../sql/database.js';
 import { discardDeadLetters } from './discard-dead-letters.js';
+import { eraseEvents } from './erase-events.js';
 import { getDeadLetter } from './get-dead-letter.js';
 import { getEvent } from './get-event.js';
 import { getStats } from './get-stats.js';
@@ -63,6 +64,7 @@ export function queryService(
   const methods = {
     listEvents: bound(definition.listEvents, listEvents),
     getEvent: bound(definition.getEvent, getEvent),
+    eraseEvents: bound(definition.eraseEvents, eraseEvents),
     tailEvents: tail,
     getStats: bound(definition.getStats, getStats),
     getStatsSeries: bound(definition.getStatsSeries, getStatsSeries),

@@ -9,6 +9,7 @@ import type { LetterState } from '../dead-letters/dead-letter-row.js';
 import { type Condition, conditionOf, maxLetters, readChoice } from '../dead-letters/letter-filter.js';
 import { awaitRedriven } from '../dead-letters/redriven.js';
 import { sendAgain } from '../dead-letters/send-again.js';
+import { erasedCode } from '../erase/erase-step.js';
 import type { Queries } from '../queries.js';
 
 type RedriveQueries = Pick<Queries, 'database' | 'lastPosition' | 'names' | 'sendToStream' | 'redrivePatienceMs'>;
@@ -25,15 +26,17 @@ export async function redriveDeadLetters(
   const { text, values }: Condition =
     positions.length > 0 ? { text: 'd.position = any ($1)', values: [positions] } : conditionOf(filter, 'open');
   const rows = await queries.database.query<CandidateRow>(
-    `select d.position, d.state, octet_length(d.body) as bytes, count(*) filter (where d.state <> 'redriven') over () as matched
+    `select d.position, d.state, d.code, octet_length(d.body) as bytes,
+            count(*) filter (where d.state <> 'redriven' and d.code <> '${erasedCode}') over () as matched
      from dead_letters d where ${text} order by d.position limit ${maxLetters}`,
     values,
   );
-  const redrivable = rows.filter(({ state }) => state !== 'redriven');
+  const redrivable = rows.filter(({ state, code }) => state !== 'redriven' && code !== erasedCode);
   const candidates = redrivable.slice(0, limit);
   const results = new Map<bigint, RedriveResult>(positions.map((position) => [position, unknown(position)]));
-  for (const { position, state } of rows) {
+  for (const { position, state, code } of rows) {
     if (state === 'redriven') results.set(BigInt(position), alreadyRedriven(BigInt(position)));
+    else if (code === erasedCode) results.set(BigInt(position), erased(BigInt(position)));
   }
   for (const { position } of candidates) results.set(BigInt(position), result(BigInt(position)));
   for (const { position } of redrivable.slice(limit)) results.delete(BigInt(position));
@@ -60,6 +63,7 @@ export async function redriveDeadLetters(
 type CandidateRow = {
   readonly position: string;
   readonly state: LetterState;
+  readonly code: string;
   readonly bytes: number;
   readonly matched: string;
 };
@@ -72,4 +76,5 @@ const result = (position: bigint, code?: string, message = ''): RedriveResult =>
 });
 
 const unknown = (position: bigint) => result(position, 'NOT_FOUND', 'there is no dead letter of this position');
+const erased = (position: bigint) => result(position, erasedCode, 'what it carried was erased');
 const alreadyRedriven = (position: bigint) => result(position, 'ALREADY_REDRIVEN', 'was sent through again before');
