@@ -1,61 +1,58 @@
-import type { EventFilter } from '../filter/event-filter.js';
 import type { Statements } from '../sql/database.js';
 import { type EventRow, eventColumns } from '../sql/event-row.js';
-import { bindings, conditionOf } from './filter-condition.js';
+import type { bindings } from './bindings.js';
 
-export interface Scan {
-  readonly after: bigint | undefined;
-  readonly upTo: bigint | undefined;
+export interface Page {
   readonly descending: boolean;
   readonly rows: number;
+  /** Of payloads as text; the first event is given however large it is. */
   readonly maxBytes: number;
-  readonly budgetMs: number;
 }
 
 export interface Scanned {
   readonly rows: readonly EventRow[];
-  /** How far it has come; undefined when it has come to the end. */
+  /** How far it has come; undefined when there is nothing beyond. */
   readonly searchedTo: bigint | undefined;
+  /** It ended because of the bytes. */
+  readonly full: boolean;
 }
 
-type ScannedRow = Omit<EventRow, 'payload'> & { readonly payload: string | null; readonly found: string };
+interface AnyRow {
+  readonly reach: string | null;
+  readonly position: string | null;
+}
+type FoundRow = EventRow & { readonly reach: string | null; readonly found: string };
 
 /**
- * Looks at events in the order of an index until enough are found or the time is up, which it asks at each event: from
- * then on any event is taken, with null for a match, until the limit ends the statement. An estimate of how many events
- * match would let Postgres choose another plan, which sorts first; so the condition stays where it has none.
+ * Asks for events: `found` selects rows of events with `matches`, and `reach` how far all of them are among these, null
+ * for to the end.
  */
-export async function scanEvents(database: Statements, filter: EventFilter, scan: Scan): Promise<Scanned> {
-  const { after, upTo, descending, rows: limit, maxBytes, budgetMs } = scan;
-  const { bind, values } = bindings();
+export async function scanEvents(
+  database: Statements,
+  { found, reach }: { readonly found: string; readonly reach: string },
+  { bind, values }: ReturnType<typeof bindings>,
+  { descending, rows: limit, maxBytes }: Page,
+): Promise<Scanned> {
   const direction = descending ? 'desc' : 'asc';
-  const bounds = [
-    ...(after === undefined ? [] : [`position ${descending ? '<' : '>'} ${bind(after)}`]),
-    ...(upTo === undefined ? [] : [`position <= ${bind(upTo)}`]),
-  ];
-  const found = await database.query<ScannedRow>(
-    `with found as materialized (
-       select * from (
-         select *, case when clock_timestamp() <= (select clock_timestamp() + make_interval(secs => ${bind(budgetMs / 1000)}))
-                        then ${conditionOf(filter, bind)} end as matches
-         from (select * from events ${bounds.length === 0 ? '' : `where ${bounds.join(' and ')}`} order by position ${direction}) e
-       ) looked_at
-       where matches is not false limit ${bind(limit)}
-     ), shown as (
-       select ${eventColumns.replace('payload::text', 'case when matches then payload::text end')} from found
+  const result = await database.query<AnyRow | FoundRow>(
+    `with found as materialized (${found}), reach as (${reach}), nearest as (
+       select found.* from found, reach
+       where matches and (reach is null or position ${descending ? '>=' : '<='} reach)
+       order by position ${direction} limit ${limit}
      ), sized as (
        select *, count(*) over () as found, sum(octet_length(payload)) over (
          order by position ${direction} rows between unbounded preceding and 1 preceding
        ) as bytes_before
-       from shown
+       from (select ${eventColumns} from nearest) shown
      )
-     select * from sized where coalesce(bytes_before, 0) < ${bind(maxBytes)} order by position ${direction}`,
+     select * from reach left join sized on coalesce(bytes_before, 0) < ${bind(maxBytes)}
+     order by position ${direction}`,
     values,
   );
-  const rows = found.filter((row): row is ScannedRow & EventRow => row.payload !== null);
-  const late = found[rows.length];
-  if (late !== undefined) return { rows, searchedTo: BigInt(late.position) - (descending ? -1n : 1n) };
-  const last = found.at(-1);
-  const cut = last !== undefined && (found.length < Number(last.found) || found.length === limit);
-  return { rows, searchedTo: cut ? BigInt(last.position) : undefined };
+  const rows = result.filter((row): row is FoundRow => row.position !== null);
+  const last = rows.at(-1);
+  const full = last !== undefined && rows.length < Number(last.found);
+  if (last !== undefined && (full || rows.length === limit)) return { rows, searchedTo: BigInt(last.position), full };
+  const reached = result[0]?.reach ?? null;
+  return { rows, searchedTo: reached === null ? undefined : BigInt(reached), full };
 }

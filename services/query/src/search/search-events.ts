@@ -1,7 +1,15 @@
 import type { EventFilter } from '../filter/event-filter.js';
 import type { Statements } from '../sql/database.js';
 import type { EventRow } from '../sql/event-row.js';
-import { scanEvents } from './scan-events.js';
+import { bindings } from './bindings.js';
+import { findKeys } from './find-keys.js';
+import { openPage } from './open-page.js';
+import { type Scanned, scanEvents } from './scan-events.js';
+import { type SearchClock, startSearchClock } from './search-clock.js';
+import type { Slots } from './slots.js';
+import { type Stretch, stretchesOf } from './stretches.js';
+import { walkIndex } from './walk-index.js';
+import { paceOf, type Way, waysOf } from './ways.js';
 
 export interface SearchBounds {
   /** Goes on beyond this position: above it, or below it when descending. */
@@ -32,32 +40,83 @@ export type SearchEvents = (filter: EventFilter, bounds: SearchBounds) => Promis
 
 export interface SearchDeps {
   readonly database: Statements;
+  /** For searches that take longer than a moment. */
+  readonly slots: Slots;
 }
 
-export function searchesEvents({ database }: SearchDeps): SearchEvents {
-  return async (filter, { after, upTo, descending, limit, maxBytes, untilMs }) => {
-    const rows: EventRow[] = [];
-    let bytes = 0;
-    let searchedTo = after;
-    const nothing = !descending && upTo !== undefined && after !== undefined && after >= upTo;
-    while (!nothing) {
-      const budgetMs = Math.max(1, untilMs - performance.now());
-      const wanted = limit - rows.length;
-      const scan = { after: searchedTo, upTo, descending, rows: wanted + 1, maxBytes: maxBytes - bytes, budgetMs };
-      const found = await scanEvents(database, filter, scan);
-      for (const row of found.rows.slice(0, wanted)) {
-        rows.push(row);
-        bytes += Buffer.byteLength(row.payload);
-      }
-      if (found.rows.length > wanted || bytes >= maxBytes) {
-        return { rows, searchedTo: BigInt(rows.at(-1)?.position ?? 0), end: false, stopped: false };
-      }
-      if (found.searchedTo === undefined) break;
-      searchedTo = found.searchedTo;
-      if (performance.now() >= untilMs) return { rows, searchedTo, end: false, stopped: rows.length < limit };
+const highest = 2n ** 63n - 1n;
+
+export function searchesEvents({ database, slots }: SearchDeps): SearchEvents {
+  return async (filter, bounds) => {
+    const clock = startSearchClock(slots, bounds.untilMs);
+    try {
+      return await search(database, filter, bounds, clock);
+    } finally {
+      clock.close();
     }
-    const last = BigInt(rows.at(-1)?.position ?? 0);
-    const reached = [upTo ?? last, searchedTo ?? 0n].reduce((one, other) => (one > other ? one : other));
-    return { rows, searchedTo: descending ? 0n : reached, end: true, stopped: false };
   };
 }
+
+async function search(
+  database: Statements,
+  filter: EventFilter,
+  bounds: SearchBounds,
+  clock: SearchClock,
+): Promise<FoundEvents> {
+  const { descending, upTo } = bounds;
+  const { low, high } = rangeOf(bounds);
+  const page = openPage(bounds.limit, bounds.maxBytes);
+  const { rows } = page;
+  let searchedTo = descending ? high + 1n : low - 1n;
+
+  const ways = low > high ? [] : await waysOf(database, filter);
+  const pace = paceOf(ways);
+  for await (const stretch of stretchesFor(ways)) {
+    let rest: Stretch | undefined = stretch;
+    while (rest !== undefined) {
+      const budgetMs: number | undefined = page.isFull() ? clock.nextOfMomentMs() : await clock.nextMs();
+      if (budgetMs === undefined) return { rows, searchedTo, end: false, stopped: !page.isFull() };
+      const begunAtMs = performance.now();
+      const way = pace.next();
+      const found = await look(way, rest, budgetMs);
+      if (!page.take(found.rows) || found.full) {
+        return { rows, searchedTo: BigInt(rows.at(-1)?.position ?? 0), end: false, stopped: false };
+      }
+      const reached: bigint = found.searchedTo ?? (descending ? rest.low : rest.high);
+      pace.went(way, descending ? rest.high - reached : reached - rest.low, performance.now() - begunAtMs);
+      searchedTo = reached;
+      rest = beyond(rest, reached, descending);
+    }
+  }
+  const last = BigInt(rows.at(-1)?.position ?? 0);
+  return { rows, searchedTo: descending ? 0n : greatest(low - 1n, upTo ?? last, 0n), end: true, stopped: false };
+
+  function stretchesFor([way]: readonly Way[]): Iterable<Stretch> | AsyncIterable<Stretch> {
+    if (way === undefined) return [];
+    const whole = { low, high, receivedFromUs: undefined, receivedToUs: undefined };
+    return way.kind === 'id' ? [whole] : stretchesOf(database, filter, low, high, descending);
+  }
+
+  function look(way: Way, stretch: Stretch, budgetMs: number): Promise<Scanned> {
+    const wanted = { ...page.wanted(), descending };
+    const statement = bindings();
+    const asked =
+      way.kind === 'id'
+        ? findKeys(filter, way, stretch, statement.bind)
+        : walkIndex(filter, { ...wanted, index: way, stretch, budgetMs }, statement.bind);
+    return scanEvents(database, asked, statement, wanted);
+  }
+}
+
+function rangeOf({ after, upTo = highest, descending }: SearchBounds) {
+  if (after === undefined) return { low: 0n, high: upTo };
+  if (!descending) return { low: after + 1n, high: upTo };
+  return { low: 0n, high: after <= upTo ? after - 1n : upTo };
+}
+
+function beyond(stretch: Stretch, reached: bigint, descending: boolean): Stretch | undefined {
+  const rest = descending ? { ...stretch, high: reached - 1n } : { ...stretch, low: reached + 1n };
+  return rest.low <= rest.high ? rest : undefined;
+}
+
+const greatest = (...positions: readonly bigint[]) => positions.reduce((one, other) => (other > one ? other : one));

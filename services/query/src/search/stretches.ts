@@ -1,0 +1,144 @@
+import type { EventFilter } from '../filter/event-filter.js';
+import type { Statements } from '../sql/database.js';
+import { type Bind, bindings } from './bindings.js';
+import { within } from './filter-condition.js';
+
+/** Positions from `low` to `high`, both inclusive. */
+export interface Stretch {
+  readonly low: bigint;
+  readonly high: bigint;
+  /** Nothing in it was received before this. With the next, it spares looking into the partitions of other days. */
+  readonly receivedFromUs: bigint | undefined;
+  /** Nothing in it that is wanted was received at or after this. */
+  readonly receivedToUs: bigint | undefined;
+}
+
+interface ChapterRow {
+  readonly frontier: string;
+  readonly first_position: string | null;
+  readonly last_position: string;
+  readonly received_from_us: string;
+  readonly received_to_us: string;
+}
+
+const chaptersAtOnce = 256;
+
+/**
+ * Those of the positions from `low` to `high` that can hold events of the times that the filter asks for, in order. What
+ * is in a chapter is settled, and its times bound those of all of its events, whatever clocks did. Above the last chapter
+ * anything can be.
+ */
+export async function* stretchesOf(
+  database: Statements,
+  filter: EventFilter,
+  low: bigint,
+  high: bigint,
+  descending: boolean,
+): AsyncGenerator<Stretch> {
+  const { receivedFromUs, receivedToUs, happenedFromUs, happenedToUs } = filter;
+  const days = { receivedFromUs: dayOf(receivedFromUs), receivedToUs: dayAfter(receivedToUs) };
+  if ([receivedFromUs, receivedToUs, happenedFromUs, happenedToUs].every((us) => us === undefined)) {
+    yield { low, high, ...days };
+    return;
+  }
+  let bounds = { low, high };
+  let tailShown = false;
+  for (;;) {
+    const rows = await readChapters(database, filter, bounds, descending);
+    const frontier = BigInt(rows[0]?.frontier ?? 0);
+    const tail = { low: frontier < low ? low : frontier + 1n, high, ...days };
+    if (descending && !tailShown && tail.low <= high) yield tail;
+    tailShown = true;
+    const chapters = rows.filter(({ first_position }) => first_position !== null);
+    for (const { low: from, high: to, ...received } of joined(chapters.map(stretchOf), descending)) {
+      yield { low: from < low ? low : from, high: to > high ? high : to, ...received };
+    }
+    const last = chapters.at(-1);
+    if (chapters.length < chaptersAtOnce || last === undefined) {
+      if (!descending && tail.low <= high) yield tail;
+      return;
+    }
+    bounds = descending
+      ? { low, high: BigInt(last.first_position ?? 0) - 1n }
+      : { low: BigInt(last.last_position) + 1n, high };
+  }
+}
+
+function readChapters(
+  database: Statements,
+  { receivedFromUs, receivedToUs, happenedFromUs, happenedToUs }: EventFilter,
+  { low, high }: { readonly low: bigint; readonly high: bigint },
+  descending: boolean,
+): Promise<ChapterRow[]> {
+  const { bind, values } = bindings();
+  const conditions = [
+    `last_position >= ${bind(low)}`,
+    `first_position <= ${bind(high)}`,
+    ...overlap('received', receivedFromUs, receivedToUs, bind),
+    ...overlap('happened', happenedFromUs, happenedToUs, bind),
+  ];
+  return database.query<ChapterRow>(
+    `select f.frontier, c.*
+     from (select coalesce(max(last_position), 0) as frontier from chapters) f left join lateral (
+       select first_position, last_position,
+              (extract(epoch from received_from) * 1000000)::bigint as received_from_us,
+              (extract(epoch from received_to) * 1000000)::bigint as received_to_us
+       from chapters where ${conditions.join(' and ')}
+       order by first_position ${descending ? 'desc' : 'asc'} limit ${chaptersAtOnce}
+     ) c on true`,
+    values,
+  );
+}
+
+/** A chapter without events has no times, and fits none. */
+function overlap(times: string, fromUs: bigint | undefined, toUs: bigint | undefined, bind: Bind): string[] {
+  return [...within(`${times}_to`, fromUs, undefined, bind), ...within(`${times}_from`, undefined, toUs, bind)];
+}
+
+function stretchOf({ first_position, last_position, received_from_us, received_to_us }: ChapterRow): Stretch {
+  return {
+    low: BigInt(first_position ?? 0),
+    high: BigInt(last_position),
+    receivedFromUs: BigInt(received_from_us),
+    receivedToUs: BigInt(received_to_us) + 1n,
+  };
+}
+
+/** Chapters that follow each other make one stretch. */
+function joined(chapters: readonly Stretch[], descending: boolean): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (const next of chapters) {
+    const last = stretches.at(-1);
+    const adjacent = last !== undefined && (descending ? next.high + 1n === last.low : last.high + 1n === next.low);
+    if (!adjacent) stretches.push(next);
+    else stretches[stretches.length - 1] = spanOf(last, next);
+  }
+  return stretches;
+}
+
+function spanOf(one: Stretch, other: Stretch): Stretch {
+  return {
+    low: least(one.low, other.low) ?? 0n,
+    high: most(one.high, other.high) ?? 0n,
+    receivedFromUs: least(one.receivedFromUs, other.receivedFromUs),
+    receivedToUs: most(one.receivedToUs, other.receivedToUs),
+  };
+}
+
+type Maybe = bigint | undefined;
+const least = (one: Maybe, other: Maybe) =>
+  one === undefined || other === undefined ? undefined : one < other ? one : other;
+const most = (one: Maybe, other: Maybe) =>
+  one === undefined || other === undefined ? undefined : one > other ? one : other;
+
+const dayUs = 86_400_000_000n;
+
+/** The beginning of the UTC day: a partition begins there, so that no event has to be looked at to see that it is out. */
+function dayOf(us: Maybe): Maybe {
+  return us === undefined ? undefined : us - (((us % dayUs) + dayUs) % dayUs);
+}
+
+function dayAfter(us: Maybe): Maybe {
+  const begin = dayOf(us);
+  return begin === undefined || begin === us ? begin : begin + dayUs;
+}
