@@ -1,3 +1,4 @@
+import { get, type IncomingMessage } from 'node:http';
 import { type QueryServiceClient, TailEventsRequest, TailStart } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { waitUntil } from './wait-until.js';
 
@@ -12,7 +13,7 @@ export interface Heard {
   readonly positions: number[];
   /** The cursor that came with each. */
   readonly cursors: string[];
-  readonly topics: string[];
+  readonly eventIds: string[];
   /** The newest cursor, also from signs of life. */
   cursor: string;
   signsOfLife: number;
@@ -26,56 +27,78 @@ type Seen = Omit<Heard, 'stop'>;
 const newlyBegun = (): Seen => ({
   positions: [],
   cursors: [],
-  topics: [],
+  eventIds: [],
   cursor: '',
   signsOfLife: 0,
   ended: undefined,
 });
 
-function hear(seen: Seen, cursor: string, event: { position: number; topic: string } | undefined): void {
+function hear(seen: Seen, cursor: string, event: { position: number; eventId: string } | undefined): void {
   seen.cursor = cursor;
   if (event === undefined) seen.signsOfLife++;
   else {
     seen.positions.push(event.position);
-    seen.topics.push(event.topic);
+    seen.eventIds.push(event.eventId);
     seen.cursors.push(cursor);
   }
+}
+
+export interface HeardByHttp extends Heard {
+  readonly response: IncomingMessage;
+  /** All that came, with data or without. */
+  readonly messages: SseMessage[];
+}
+
+/** Asks for the stream; the answer's headers have come, and nothing is read of it. */
+export function askStream(
+  http: string,
+  query: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const url = `${http}/events/stream?${new URLSearchParams(query)}`;
+    get(url, { headers, agent: false }, resolve).on('error', reject);
+  });
 }
 
 /** Follows over HTTP; resolves once it has been told where it is. */
 export async function followHttp(
   http: string,
-  query: Record<string, string> = {},
-  headers: Record<string, string> = {},
-): Promise<Heard & { readonly response: Response; readonly messages: SseMessage[] }> {
-  const ending = new AbortController();
-  const url = `${http}/events/stream?${new URLSearchParams(query)}`;
-  const response = await fetch(url, { headers, signal: ending.signal });
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+  query: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<HeardByHttp> {
+  const response = await askStream(http, query, headers);
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${await textOf(response)}`);
   const messages: SseMessage[] = [];
   const seen = newlyBegun();
-  const reading = (async () => {
-    for await (const message of readSse(response)) {
-      messages.push(message);
-      if (message.event === 'error') continue;
-      const event =
-        message.data === undefined ? undefined : (JSON.parse(message.data) as { id: string; topic: string });
-      hear(seen, message.id ?? '', event && { position: Number(event.id), topic: event.topic });
-    }
-  })().then(
-    () => {
-      seen.ended = 'end';
-    },
-    (error: unknown) => {
-      seen.ended = error;
-    },
-  );
+  const take = splitsSse((message) => {
+    messages.push(message);
+    if (message.event === 'error') return;
+    const event =
+      message.data === undefined ? undefined : (JSON.parse(message.data) as { id: string; event_id: string });
+    hear(seen, message.id ?? '', event && { position: Number(event.id), eventId: event.event_id });
+  });
+  response.setEncoding('utf8').on('data', take);
+  const over = new Promise<void>((resolve) => {
+    const end = (how: unknown) => {
+      seen.ended ??= how;
+      resolve();
+    };
+    response.on('error', end).on('end', () => end('end'));
+  });
   const stop = async () => {
-    ending.abort();
-    await reading;
+    response.destroy();
+    seen.ended ??= 'stopped';
+    await Promise.race([over, new Promise((resolve) => response.on('close', resolve))]);
   };
   await waitUntil('the follower is told where it is', () => seen.signsOfLife + seen.positions.length > 0);
   return Object.assign(seen, { stop, response, messages });
+}
+
+export async function textOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  return text;
 }
 
 /** Follows over gRPC; resolves once it has been told where it is, or has ended. */
@@ -83,7 +106,7 @@ export async function followGrpc(client: QueryServiceClient, request: Partial<Ta
   const call = client.tailEvents(TailEventsRequest.fromPartial(request));
   const seen = newlyBegun();
   call.on('data', ({ event, cursor }) =>
-    hear(seen, cursor, event && { position: Number(event.position), topic: event.event?.topic ?? '' }),
+    hear(seen, cursor, event && { position: Number(event.position), eventId: event.event?.eventId ?? '' }),
   );
   const ended = new Promise<void>((resolve) => {
     const end = (how: unknown) => {
@@ -103,15 +126,15 @@ export async function followGrpc(client: QueryServiceClient, request: Partial<Ta
 
 export const fromStart = { start: TailStart.TAIL_START_BEGINNING };
 
-/** Reads text/event-stream as its messages; comments are left out. */
-async function* readSse(response: Response): AsyncGenerator<SseMessage> {
+/** Takes text/event-stream in pieces and gives its messages. Comments are left out. */
+export function splitsSse(take: (message: SseMessage) => void): (chunk: string) => void {
   let rest = '';
-  for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+  return (chunk) => {
     const blocks = (rest + chunk).split('\n\n');
     rest = blocks.pop() ?? '';
     for (const block of blocks) {
       const fields = new Map(block.split('\n').map((line) => [line.split(':', 1)[0], line.replace(/^\w*: ?/, '')]));
-      yield { id: fields.get('id'), event: fields.get('event'), data: fields.get('data') };
+      take({ id: fields.get('id'), event: fields.get('event'), data: fields.get('data') });
     }
-  }
+  };
 }

@@ -29,33 +29,46 @@ export interface Channel {
   covers(position: bigint): boolean;
   /** What the ring has after a position that is covered. */
   after(position: bigint): Chunk;
+  /** The same from `read`, which is asked once for all who are at this position. */
+  older(position: bigint, read: () => Promise<Chunk>): Promise<Chunk>;
 }
 
-const chunkBytes = 64 * 1024;
 // Those who keep up are all at the same place, those who lag a little at another one.
 const chunksKept = 2;
 
-export function createChannel(
-  ring: EventRing,
-  filter: EventFilter,
-  payload: PayloadFilter | undefined,
-  encoding: Encoding,
-): Channel {
+export interface ChannelDeps {
+  readonly ring: EventRing;
+  readonly filter: EventFilter;
+  readonly payload: PayloadFilter | undefined;
+  readonly encoding: Encoding;
+  /** A chunk has no more than one event beyond it. */
+  readonly chunkBytes: () => number;
+}
+
+export function createChannel({ ring, filter, payload, encoding, chunkBytes }: ChannelDeps): Channel {
   const kept = new Map<bigint, Chunk>();
+  const reading = new Map<bigint, Promise<Chunk>>();
 
   function matches({ row, contains }: RingEvent): boolean {
     return matchesButPayload(filter, row) && (payload === undefined || contains.includes(payload));
   }
 
-  function read(position: bigint): Chunk {
+  function keep(position: bigint, chunk: Chunk): void {
+    const [oldest] = kept.keys();
+    if (kept.size >= chunksKept && oldest !== undefined) kept.delete(oldest);
+    kept.set(position, chunk);
+  }
+
+  function readRing(position: bigint): Chunk {
     const messages: Message[] = [];
+    const maxBytes = chunkBytes();
     let bytes = 0;
     for (const event of ring.after(position)) {
       if (!matches(event)) continue;
       const message = { position: event.position, bytes: ring.encode(event, encoding) };
       bytes += message.bytes.length;
       messages.push(message);
-      if (bytes >= chunkBytes) return chunkOf(messages, messages.length, event.position);
+      if (bytes >= maxBytes) return chunkOf(messages, messages.length, event.position);
     }
     return chunkOf(messages, messages.length, ring.end);
   }
@@ -73,11 +86,22 @@ export function createChannel(
       if (position >= ring.end) return chunkOf([], 0, position);
       const known = kept.get(position);
       if (known !== undefined) return known;
-      const made = read(position);
-      const [oldest] = kept.keys();
-      if (kept.size >= chunksKept && oldest !== undefined) kept.delete(oldest);
-      kept.set(position, made);
+      const made = readRing(position);
+      keep(position, made);
       return made;
+    },
+    async older(position, read) {
+      const known = kept.get(position) ?? reading.get(position);
+      if (known !== undefined) return known;
+      const made = read();
+      reading.set(position, made);
+      try {
+        const chunk = await made;
+        keep(position, chunk);
+        return chunk;
+      } finally {
+        reading.delete(position);
+      }
     },
   };
 }
@@ -99,7 +123,8 @@ function chunkOf(messages: readonly Message[], events: number, to: bigint): Chun
     events,
     to,
     joined() {
-      joined ??= Buffer.concat(messages.map(({ bytes }) => bytes));
+      const [first] = messages;
+      joined ??= messages.length === 1 && first ? first.bytes : Buffer.concat(messages.map(({ bytes }) => bytes));
       return joined;
     },
   };

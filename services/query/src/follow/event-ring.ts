@@ -7,6 +7,7 @@ export interface RingEvent {
   readonly row: EventRow;
   /** The payload filters that it contains, of those that were asked about it. */
   readonly contains: readonly PayloadFilter[];
+  readonly readAtMs: number;
   readonly encoded: Map<Encoding, Buffer>;
 }
 
@@ -16,6 +17,8 @@ export interface EventRing {
   readonly end: bigint;
   restart(at: bigint): void;
   append(events: readonly RingEvent[], end: bigint): void;
+  /** Lets go of what was read before that. */
+  dropReadBefore(ms: number): void;
   /** Those after a position, oldest first. */
   after(position: bigint): Generator<RingEvent>;
   /** The same bytes for everybody who asks. */
@@ -34,13 +37,11 @@ export function createEventRing(maxBytes: number): EventRing {
   let end = 0n;
   let bytes = 0;
 
-  function makeRoom(): void {
-    while (bytes > maxBytes && events.length - first > 1) {
-      const oldest = events[first++] as RingEvent;
-      bytes -= bytesOf(oldest);
-      begin = oldest.position;
-    }
-    if (first > wornOut && first > events.length / 2) {
+  function dropOldest(): void {
+    const oldest = events[first++] as RingEvent;
+    bytes -= bytesOf(oldest);
+    begin = oldest.position;
+    if (first === events.length || (first > wornOut && first > events.length / 2)) {
       events = events.slice(first);
       first = 0;
     }
@@ -78,7 +79,11 @@ export function createEventRing(maxBytes: number): EventRing {
         bytes += bytesOf(event);
       }
       end = newEnd;
-      makeRoom();
+      while (bytes > maxBytes && events.length - first > 1) dropOldest();
+    },
+    dropReadBefore(ms) {
+      for (let oldest = events[first]; oldest !== undefined && oldest.readAtMs < ms; oldest = events[first])
+        dropOldest();
     },
     *after(position) {
       for (let index = indexAfter(position); index < events.length; index++) yield events[index] as RingEvent;

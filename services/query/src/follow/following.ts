@@ -51,7 +51,9 @@ const readsAtATime = 3;
 const tickMs = 1_000;
 const defaultHeartbeatMs = 15_000;
 const pageRows = 1_000;
-const pageBytes = 256 * 1024;
+// Each follower has one chunk on its way, at most: the more there are, the smaller it is.
+const bytesOnTheWay = 32 * 1024 ** 2;
+const chunkLimits = { least: 16 * 1024, most: 64 * 1024 };
 // Then others have their turn.
 const searchMs = 500;
 
@@ -75,6 +77,8 @@ export function createFollowing(options: FollowingOptions): Following {
   let stopped = false;
   let ticking: NodeJS.Timeout | undefined;
 
+  const chunkBytes = () => Math.min(chunkLimits.most, Math.max(chunkLimits.least, bytesOnTheWay / admitted));
+
   function wakeAll(): void {
     for (const follower of followers) follower.wake();
   }
@@ -83,11 +87,14 @@ export function createFollowing(options: FollowingOptions): Following {
     const upTo = reader.watermark;
     if (upTo === undefined || upTo <= after) return undefined;
     try {
-      const page = { after, upTo, descending: false, limit: pageRows, maxBytes: pageBytes };
-      const { rows, searchedTo } = await gate(() =>
-        searchEvents(channel.filter, { ...page, untilMs: performance.now() + searchMs }),
+      return await channel.older(after, () =>
+        gate(async () => {
+          const untilMs = performance.now() + searchMs;
+          const bounds = { after, upTo, descending: false, limit: pageRows, maxBytes: chunkBytes(), untilMs };
+          const { rows, searchedTo } = await searchEvents(channel.filter, bounds);
+          return chunkOfRows(rows, searchedTo, channel.encoding);
+        }),
       );
-      return chunkOfRows(rows, searchedTo, channel.encoding);
     } catch (thrown) {
       const error = databaseError(thrown);
       if (error instanceof EventsieveError && error.code === 'UNAVAILABLE') return undefined;
@@ -98,7 +105,10 @@ export function createFollowing(options: FollowingOptions): Following {
   function takeChannel({ filter }: TailQuestion, encoding: Encoding) {
     const key = keyOf(filter, encoding);
     const payload = filter.payload === undefined ? undefined : payloadFilters.take(filter.payload);
-    const entry = channels.get(key) ?? { channel: createChannel(ring, filter, payload, encoding), followers: 0 };
+    const entry = channels.get(key) ?? {
+      channel: createChannel({ ring, filter, payload, encoding, chunkBytes }),
+      followers: 0,
+    };
     entry.followers++;
     channels.set(key, entry);
     return {

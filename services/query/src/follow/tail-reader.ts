@@ -29,6 +29,8 @@ const idleMs = 40;
 const idleAfterMs = 2_000;
 const failedMs = 250;
 const rowLimit = { least: 16, most: 1_000 };
+// What was erased meanwhile must not be given for long.
+const heldMs = 10_000;
 const pageBytes = 2 * 1024 ** 2;
 
 /** Looks at the watermark, and when that has moved reads what is new below it. The first look only says where that is. */
@@ -42,7 +44,8 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
     const run = running;
     const now = await readWatermark(database);
     if (run === undefined || run !== running) return now;
-    if (watermark === undefined) {
+    ring.dropReadBefore(performance.now() - heldMs);
+    if (watermark === undefined || now < ring.end) {
       ring.restart(now);
       watermark = now;
       onNews();
@@ -76,6 +79,8 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
       let restMs = idleMs;
       try {
         await look();
+        // What it costs to send it counts as well.
+        await new Promise(setImmediate);
         said = '';
         if (ring.end !== before) movedAtMs = performance.now();
         const behind = watermark !== undefined && ring.end < watermark;
@@ -138,6 +143,7 @@ function ringEvent({ contains, ...row }: NewRow, asked: readonly PayloadFilter[]
   return {
     position: BigInt(row.position),
     row,
+    readAtMs: performance.now(),
     contains: (contains ?? []).flatMap((place) => asked[place - 1] ?? []),
     encoded: new Map(),
   };
