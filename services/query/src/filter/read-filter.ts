@@ -19,14 +19,20 @@ export function readFilter(fields: FilterFields, faults: FieldError[]): EventFil
   }
   const message = payload === '' ? undefined : whyNoObject(payload);
   if (message !== undefined) faults.push({ field: 'payload', message });
+  const receivedFromUs = microsOf('received_from', fields.receivedFrom, faults);
+  const receivedToUs = microsOf('received_to', fields.receivedTo, faults);
+  const happenedFromUs = microsOf('from', fields.from, faults);
+  const happenedToUs = microsOf('to', fields.to, faults);
+  faults.push(...orderFaults('received_from', receivedFromUs, 'received_to', receivedToUs));
+  faults.push(...orderFaults('from', happenedFromUs, 'to', happenedToUs));
   return {
     topics: topicExact !== '' ? { kind: 'exact', topic: topicExact } : topic === '' ? undefined : topicFilterOf(topic),
     source: source || undefined,
     eventId: eventId || undefined,
-    receivedFromUs: microsOf('received_from', fields.receivedFrom, faults),
-    receivedToUs: microsOf('received_to', fields.receivedTo, faults),
-    happenedFromUs: microsOf('from', fields.from, faults),
-    happenedToUs: microsOf('to', fields.to, faults),
+    receivedFromUs,
+    receivedToUs,
+    happenedFromUs,
+    happenedToUs,
     payload: payload || undefined,
   };
 }
@@ -36,6 +42,11 @@ function whyNoObject(text: string): string | undefined {
   const fault = findPayloadFault(text, maxPayloadDepth, maxPayloadGrowth);
   if (fault === undefined) return undefined;
   return fault.path === '' ? fault.message : `at ${fault.path}: ${fault.message}`;
+}
+
+function orderFaults(from: string, fromUs: bigint | undefined, to: string, toUs: bigint | undefined): FieldError[] {
+  if (fromUs === undefined || toUs === undefined || fromUs <= toUs) return [];
+  return [{ field: to, message: `must not be before ${from}` }];
 }
 
 const earliestSeconds = -62_135_596_800n; // 0001-01-01T00:00:00Z
