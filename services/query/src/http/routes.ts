@@ -13,6 +13,7 @@ import { serveDuplicates } from './duplicates.js';
 import { serveErase } from './erase.js';
 import { serveEvent } from './event.js';
 import { serveEvents } from './events.js';
+import { serveEventsExport } from './events-export.js';
 import { serveEventsStream } from './events-stream.js';
 import { serveHealth } from './health.js';
 import { serveMetrics, timeRequests } from './metrics.js';
@@ -42,6 +43,7 @@ export function serveRoutes(app: FastifyInstance, deps: RouteDeps): void {
   servePublish(app, bridge);
   serveEvents(app, queries);
   serveEventsStream(app, deps);
+  serveEventsExport(app, deps);
   serveEvent(app, queries);
   serveErase(app, queries);
   serveStats(app, queries);

@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto';
+import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, expect, it, test } from 'vitest';
+import { waitUntil } from '../../../tests/support/wait-until.js';
+import { encodeCursor } from '../src/cursor.js';
+import { defaultExportLimits, serveEventsExport } from '../src/http/events-export.js';
+import { type RunningHttpServer, startHttpServer } from '../src/http/server.js';
+import type { Queries } from '../src/queries.js';
+import { openFixture, type QueryFixture, silent } from './query-fixture.js';
+
+let fixture: QueryFixture;
+let server: RunningHttpServer;
+beforeAll(async () => {
+  fixture = await openFixture();
+  await fixture.openEpoch();
+  await fixture.store(
+    {
+      position: 1,
+      eventId: 'a',
+      payload: '{"n": 1.10, "big": 123456789012345678901234567890, "text": "a, b: \\"c\\" \\n é"}',
+    },
+    { position: 2, eventId: 'b', topic: 'billing', timestamp: '2024-05-01T12:00:00.000001Z', source: 'my "shop"' },
+    { position: 3, eventId: '/s 1', source: '/s', payload: '{"specversion": "1.0", "data": 1e5}' },
+  );
+  server = await serverOf();
+});
+afterAll(async () => {
+  await server.stop();
+  await fixture.close();
+});
+
+type Changes = Partial<Pick<Queries, 'searchEvents' | 'searchTimeoutMs'>>;
+function serverOf(changes: Changes = {}, limits: Partial<typeof defaultExportLimits> = {}, drainMs = 3_000) {
+  const deps = {
+    queries: { ...fixture.queries, ...changes },
+    logger: silent,
+    exportLimits: { ...defaultExportLimits, ...limits },
+  };
+  const serve = (app: FastifyInstance) => serveEventsExport(app, deps);
+  return startHttpServer({ host: '127.0.0.1', port: 0, maxRequestBytes: 100_000, drainMs, logger: silent, serve });
+}
+
+/** The answer as it comes, not inflated. */
+function ask(query = '', headers: OutgoingHttpHeaders = {}, from = server): Promise<IncomingMessage> {
+  const { port } = new URL(from.address);
+  return new Promise((resolve, reject) => {
+    const request = get({ port, path: `/events/export${query}`, headers, agent: false }, resolve);
+    request.on('error', reject);
+  });
+}
+
+async function linesOf(query: string): Promise<string[]> {
+  const response = await ask(query);
+  const text = (await buffer(response)).toString();
+  expect({ status: response.statusCode, end: text.slice(-1) }).toEqual({ status: 200, end: text === '' ? '' : '\n' });
+  return text.split('\n').slice(0, -1);
+}
+const idsOf = async (query: string) => (await linesOf(query)).map((line) => JSON.parse(line).event_id);
+
+/** Many of them, far more than anything between here and there holds. */
+async function storeMany(topic: string, events: number, bytes: number, from: number): Promise<void> {
+  for (let done = 0; done < events; done += 500) {
+    await fixture.store(
+      ...Array.from({ length: 500 }, (_, i) => ({
+        position: from + done + i,
+        topic,
+        payload: JSON.stringify({ noise: randomBytes(bytes / 2).toString('hex') }),
+      })),
+    );
+  }
+}
+
+test('a line is exactly what can be published, oldest first', async () => {
+  const response = await ask();
+  expect(response.headers['content-type']).toBe('application/x-ndjson');
+  expect(await linesOf('')).toEqual([
+    '{"topic":"orders","event_id":"a","timestamp":"2024-05-01T12:00:00Z","source":"shop",' +
+      '"payload":{"n":1.10,"big":123456789012345678901234567890,"text":"a, b: \\"c\\" \\n é"}}',
+    '{"topic":"billing","event_id":"b","timestamp":"2024-05-01T12:00:00.000001Z","source":"my \\"shop\\"","payload":{}}',
+    '{"topic":"orders","event_id":"/s 1","timestamp":"2024-05-01T12:00:00Z","source":"/s",' +
+      '"payload":{"data":100000,"specversion":"1.0"}}',
+  ]);
+  await buffer(response);
+});
+
+test('meta adds where and when it was stored', async () => {
+  const [, line = ''] = await linesOf('?meta=true');
+  expect(JSON.parse(line)).toEqual({
+    id: '2',
+    topic: 'billing',
+    event_id: 'b',
+    timestamp: '2024-05-01T12:00:00.000001Z',
+    source: 'my "shop"',
+    received_at: expect.stringMatching(/^\d{4}-/),
+    payload: {},
+  });
+});
+
+test('as CloudEvents', async () => {
+  const [first = '', , third = ''] = await linesOf('?format=cloudevents');
+  expect(first).toContain('"data":{"n":1.10,"big":123456789012345678901234567890');
+  expect(JSON.parse(first)).toMatchObject({ id: 'a', source: 'shop', type: 'orders', sequence: '0000000000000000001' });
+  expect(JSON.parse(third)).toEqual({
+    specversion: '1.0',
+    id: '1',
+    source: '/s',
+    type: 'orders',
+    time: '2024-05-01T12:00:00Z',
+    data: 100_000,
+  });
+});
+
+test.each([
+  ['?topic=orders', ['a', '/s 1']],
+  ['?topic_exact=billing', ['b']],
+  ['?source=/s', ['/s 1']],
+  ['?event_id=b', ['b']],
+  ['?from=2024-05-01T12:00:00.000001Z', ['b']],
+  [`?payload=${encodeURIComponent('{"n":1.1}')}`, ['a']],
+  ['?topic=nothing', []],
+  ['?cursor=1', ['b', '/s 1']],
+  [`?cursor=${encodeCursor(2n)}`, ['/s 1']],
+  ['?cursor=3', []],
+])('%s gives %j', async (query, ids) => {
+  expect(await idsOf(query)).toEqual(ids);
+});
+
+test.each([
+  ['?format=csv', 'format'],
+  ['?meta=yes', 'meta'],
+  ['?meta=true&format=cloudevents', 'meta'],
+  ['?cursor=nope', 'cursor'],
+  ['?limit=5', 'limit'],
+  ['?payload=[]', 'payload'],
+])('%s is refused by its name', async (query, field) => {
+  const response = await ask(query);
+  const { error } = JSON.parse((await buffer(response)).toString());
+  expect({ status: response.statusCode, fields: error.fields }).toMatchObject({ status: 400, fields: [{ field }] });
+});
+
+test.each<[string, string, OutgoingHttpHeaders, OutgoingHttpHeaders]>([
+  [
+    'a client that takes it',
+    '',
+    { 'accept-encoding': 'br, gzip;q=0.5' },
+    { 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
+  ],
+  [
+    'a file',
+    '?format=gzip',
+    { 'accept-encoding': 'gzip' },
+    { 'content-type': 'application/gzip', 'content-disposition': 'attachment; filename="events.ndjson.gz"' },
+  ],
+])('as gzip for %s', async (_, query, headers, expected) => {
+  const response = await ask(query, headers);
+  const bytes = await buffer(response);
+  expect(response.headers).toMatchObject(expected);
+  if (query !== '') expect(response.headers['content-encoding']).toBeUndefined();
+  expect(gunzipSync(bytes).toString().split('\n')).toHaveLength(4);
+});
+
+test.each(['gzip;q=0', 'br', 'identity'])('not as gzip for %s', async (encoding) => {
+  const response = await ask('', { 'accept-encoding': encoding });
+  expect(response.headers['content-encoding']).toBeUndefined();
+  expect((await buffer(response)).toString().split('\n')).toHaveLength(4);
+});
+
+it('cannot be asked for its HEAD', async () => {
+  const response = await fetch(`${server.address}/events/export`, { method: 'HEAD' });
+  expect({ status: response.status, allow: response.headers.get('allow') }).toEqual({ status: 405, allow: 'GET' });
+});
+
+it('ends at what was stored when it began, and goes on with searches that were stopped', async () => {
+  let searches = 0;
+  const { searchEvents } = fixture.queries;
+  const slow = await serverOf({
+    async searchEvents(filter, bounds) {
+      searches += 1;
+      if (searches === 2) await fixture.store({ position: 4, topic: 'late', eventId: 'late' });
+      // Each is stopped after one event.
+      const found = await searchEvents(filter, { ...bounds, limit: 1 });
+      return { ...found, stopped: !found.end };
+    },
+  });
+  const text = (await buffer(await ask('', {}, slow))).toString();
+  await slow.stop();
+  expect(
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).event_id),
+  ).toEqual(['a', 'b', '/s 1']);
+  expect(searches).toBeGreaterThanOrEqual(3);
+  expect(await idsOf('?topic=late')).toEqual(['late']);
+});
+
+it('is an error before it has begun, and a broken connection after', async () => {
+  const { searchEvents } = fixture.queries;
+  let fail = 1;
+  let searches = 0;
+  const broken = await serverOf({
+    async searchEvents(filter, bounds) {
+      searches += 1;
+      if (searches === fail) throw new Error('Connection terminated unexpectedly');
+      return { ...(await searchEvents(filter, { ...bounds, limit: 1 })), end: false };
+    },
+  });
+  const refused = await ask('', {}, broken);
+  expect(refused.statusCode).toBe(503);
+  await buffer(refused);
+  for (const headers of [{}, { 'accept-encoding': 'gzip' }]) {
+    searches = 0;
+    fail = 3;
+    const response = await ask('', headers, broken);
+    expect(response.statusCode).toBe(200);
+    await expect(buffer(response)).rejects.toThrow(/aborted|reset/i);
+  }
+  // Without chunks only the way in which the connection ends tells.
+  searches = 0;
+  const code = await new Promise<string | undefined>((resolve) => {
+    const { port } = new URL(broken.address);
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write('GET /events/export HTTP/1.0\r\n\r\n'));
+    socket.resume();
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+    socket.on('close', () => resolve(undefined));
+  });
+  expect(code).toBe('ECONNRESET');
+  await broken.stop();
+});
+
+it('is one of a few at a time, whatever becomes of each', async () => {
+  await storeMany('many', 4_000, 4_000, 100);
+  const few = await serverOf({}, { maxExports: 2 });
+  const open = [await ask('?topic=many', {}, few), await ask('?topic=many', {}, few)];
+  const refused = await ask('', {}, few);
+  expect(refused.statusCode).toBe(429);
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+  await buffer(refused);
+  open[0]?.destroy();
+  await buffer(open[1] as IncomingMessage);
+  await waitUntil('there is room', async () => {
+    const response = await ask('?cursor=nope', {}, few);
+    await buffer(response);
+    const again = await Promise.all([ask('?topic=none', {}, few), ask('?topic=none', {}, few)]);
+    await Promise.all(again.map((each) => buffer(each)));
+    return again.every(({ statusCode }) => statusCode === 200);
+  });
+  await few.stop();
+});
+
+it('is read no further than its client reads, and cut off when that takes nothing', async () => {
+  let pages = 0;
+  const { searchEvents } = fixture.queries;
+  const counting: Queries['searchEvents'] = (filter, bounds) => searchEvents(filter, bounds).finally(() => pages++);
+  const patient = await serverOf({ searchEvents: counting });
+  const whole = await buffer(await ask('?topic=many', {}, patient));
+  const all = pages;
+  expect(whole.length).toBeGreaterThan(16_000_000);
+
+  pages = 0;
+  const waiting = await ask('?topic=many', {}, patient);
+  const hasty = await serverOf({}, { patienceMs: 300, maxExports: 1 });
+  const cut = await ask('?topic=many', {}, hasty);
+  // Neither is read from.
+  await waitUntil('the one is cut off', async () => {
+    const next = await ask('?topic=none', {}, hasty);
+    await buffer(next);
+    return next.statusCode === 200;
+  });
+  expect(pages).toBeLessThan(all);
+  await expect(buffer(cut)).rejects.toThrow(/aborted|reset/i);
+  expect((await buffer(waiting)).equals(whole)).toBe(true);
+  expect(pages).toBe(all);
+  await Promise.all([patient.stop(), hasty.stop()]);
+});
+
+it('does not hold up a service that stops, and is broken by it', async () => {
+  const stopping = await serverOf({}, { graceMs: 100 }, 5_000);
+  const open = await ask('?topic=many', {}, stopping);
+  const begunAtMs = Date.now();
+  // It would reject if connections had to be cut off.
+  await stopping.stop();
+  expect(Date.now() - begunAtMs).toBeLessThan(4_000);
+  await expect(buffer(open)).rejects.toThrow(/aborted|reset/i);
+});
