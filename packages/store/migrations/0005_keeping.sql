@@ -35,8 +35,8 @@ create table leaving (
 create table key_walk (
   only_row boolean primary key default true check (only_row),
   next_block bigint not null default 0,
-  -- When all blocks had been looked at; null in the middle.
-  ended_at timestamptz
+  -- Those that were received before this are looked for, or were in the last walk.
+  before timestamptz
 ) with (fillfactor = 10);
 insert into key_walk default values;
 

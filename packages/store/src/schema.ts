@@ -226,5 +226,5 @@ export const leaving = pgTable('leaving', {
 export const keyWalk = pgTable('key_walk', {
   onlyRow: boolean('only_row').primaryKey().default(true),
   nextBlock: int8('next_block').notNull().default(0n),
-  endedAt: instant('ended_at'),
+  before: instant('before'),
 });

@@ -1,5 +1,6 @@
 import { EventStatus } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { eraseStep } from '../src/erase/erase-step.js';
 import { eraseEvents } from '../src/rpc/erase-events.js';
 import { getEvent } from '../src/rpc/get-event.js';
 import { reconcile } from '../src/rpc/reconcile.js';
@@ -39,7 +40,11 @@ async function expectClean(): Promise<void> {
 
 describe('one event', () => {
   test('is expired once it is erased, the others stay, and everything adds up', async () => {
-    await settled({ position: 1, payload: '{"name":"Ada"}' }, { position: 2 }, { position: 3, topic: 'other', eventId: 'e1' });
+    await settled(
+      { position: 1, payload: '{"name":"Ada"}' },
+      { position: 2 },
+      { position: 3, topic: 'other', eventId: 'e1' },
+    );
     const counters = await sql('select * from topic_counters order by topic');
     expect(await erase('orders', 'e1')).toEqual({ erased: 1n, more: false });
     expect(await statusOf('orders', 'e1')).toBe(EVENT_STATUS_EXPIRED);
@@ -59,7 +64,10 @@ describe('one event', () => {
   test('does not come back by its repeat, which is still a duplicate, or a conflict', async () => {
     await settled({ position: 1, payload: '{"n":1}' });
     await erase('orders', 'e1');
-    await settled({ position: 2, eventId: 'e1', payload: '{"n":1}' }, { position: 3, eventId: 'e1', payload: '{"n":2}' });
+    await settled(
+      { position: 2, eventId: 'e1', payload: '{"n":1}' },
+      { position: 3, eventId: 'e1', payload: '{"n":2}' },
+    );
     expect(await sql('select position::int, conflict from refused order by position')).toEqual([
       { position: 2, conflict: false },
       { position: 3, conflict: true },
@@ -77,7 +85,9 @@ describe('one event', () => {
     );
     expect(await erase('orders', 'e1')).toEqual({ erased: 1n, more: false });
     expect(
-      await sql(`select position::int, conflict, payload, source, "timestamp" = 'epoch' as blank from refused order by 1`),
+      await sql(
+        `select position::int, conflict, payload, source, "timestamp" = 'epoch' as blank from refused order by 1`,
+      ),
     ).toEqual([
       { position: 2, conflict: true, payload: null, source: '', blank: true },
       { position: 4, conflict: true, payload: { n: 4 }, source: 'shop', blank: false },
@@ -146,10 +156,25 @@ describe('one event', () => {
 });
 
 describe('a topic', () => {
+  test.each(['watermark', 'rollup'])('loses nothing of what lies above the %s', async (table) => {
+    await settled({ position: 1 }, { position: 3 });
+    await fixture.store({ position: 4 }, { position: 5, eventId: 'e1', payload: '{"n":1}' });
+    await fixture.deadLetter(6, 'orders', 'bad');
+    await sql(`update ${table === 'rollup' ? 'watermark' : 'rollup'} set position = 6`);
+    const step = await fixture.queries.database.inTransaction((of) => eraseStep(of, { topic: 'orders', eventId: '' }));
+    expect(step).toEqual({ events: 2, more: false });
+    expect(await sql('select position::int from events')).toEqual([{ position: 4 }]);
+    expect(await sql('select payload from refused')).toEqual([{ payload: { n: 1 } }]);
+    expect(await sql('select state from dead_letters')).toEqual([{ state: 'open' }]);
+  });
+
   test('of more events than a step takes goes as a whole, and no other one', async () => {
     const many = Array.from({ length: 4_500 }, (_, i) => ({ position: i + 1, topic: 'gone', payload: '{"n":1}' }));
     await settled(...many);
-    await settled({ position: 4_501, topic: 'gone.not' }, { position: 4_502, topic: 'gone', eventId: 'e1', payload: '{"n":2}' });
+    await settled(
+      { position: 4_501, topic: 'gone.not' },
+      { position: 4_502, topic: 'gone', eventId: 'e1', payload: '{"n":2}' },
+    );
     expect(await erase('gone')).toEqual({ erased: 4_500n, more: false });
     expect(await sql('select topic, payload from refused')).toEqual([{ topic: 'gone', payload: null }]);
     expect(await sql('select topic from events')).toEqual([{ topic: 'gone.not' }]);
@@ -166,5 +191,7 @@ test('after an erasure a real loss is still found', async () => {
   await settled({ position: 1 }, { position: 2 }, { position: 3, topic: 'other' });
   await erase('orders', 'e1');
   await sql('delete from events where position = 3');
-  expect((await reconcile(fixture.queries)).differences).toMatchObject([{ what: 'missing_events', expected: 3n, found: 2n }]);
+  expect((await reconcile(fixture.queries)).differences).toMatchObject([
+    { what: 'missing_events', expected: 3n, found: 2n },
+  ]);
 });

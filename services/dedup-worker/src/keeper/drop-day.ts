@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { sqlStateOf } from '../postgres-errors.js';
 import { addToPruned } from './add-to-pruned.js';
-import type { KeepDeps } from './keep.js';
+import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
 const rowsInStep = 100_000;

@@ -1,4 +1,4 @@
-import type { KeepDeps } from './keep.js';
+import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
 const rowsInStep = 5_000;

@@ -1,19 +1,10 @@
-import type { removedKinds } from '@eventsieve/contract/metric-names';
-import type { Pool } from 'pg';
 import { dropDay } from './drop-day.js';
 import { foldMinutes } from './fold-minutes.js';
+import type { KeepDeps } from './keep-deps.js';
 import type { Chore } from './keeper.js';
 import { removeDeadLetters } from './remove-dead-letters.js';
 import { removeKeys } from './remove-keys.js';
 import { removeRefused } from './remove-refused.js';
-import type { Retention } from './retention.js';
-
-export interface KeepDeps {
-  readonly pool: Pool;
-  readonly retention: Retention;
-  /** Committed. */
-  readonly removed: (kind: (typeof removedKinds)[number], rows: number) => void;
-}
 
 /** Removes what is too old, a little of each kind in a step. One kind that cannot be removed holds up no other. */
 export function keepsWithin(deps: KeepDeps): Chore {

@@ -1,5 +1,5 @@
 import { addToPruned, utcDay } from './add-to-pruned.js';
-import type { KeepDeps } from './keep.js';
+import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
 const lettersInStep = 1_000;

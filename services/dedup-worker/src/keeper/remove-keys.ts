@@ -1,22 +1,23 @@
 import { addToPruned, utcDay } from './add-to-pruned.js';
-import type { KeepDeps } from './keep.js';
+import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
 const blocksInStep = 256;
-const restBetweenWalks = '1 hour';
+const leastBetweenWalks = '1 hour';
 
 type Walk = { readonly next_block: string; readonly due: boolean; readonly blocks: string; readonly before: string };
 
 /** A key outlives its event: as long as a day has a table, its keys stay. */
 const readWalk = `
-  select next_block, coalesce(ended_at < now() - interval '${restBetweenWalks}', true) as due,
-         pg_relation_size('event_keys') / current_setting('block_size')::int as blocks,
-         least(
-           now() - $1 * interval '1 millisecond',
-           (select min(to_date(substr(relname, 8), 'YYYYMMDD'))::timestamp at time zone 'UTC' from pg_class
-            where relnamespace = current_schema()::regnamespace and relkind = 'r' and relname ~ '^events_\\d{8}$')
-         )::text as before
-  from key_walk`;
+  select w.next_block, w.next_block > 0 or coalesce(o.before >= w.before + interval '${leastBetweenWalks}', true) as due,
+         pg_relation_size('event_keys') / current_setting('block_size')::int as blocks, o.before::text
+  from key_walk w cross join (
+    select least(
+      now() - $1 * interval '1 millisecond',
+      (select min(to_date(substr(relname, 8), 'YYYYMMDD'))::timestamp at time zone 'UTC' from pg_class
+       where relnamespace = current_schema()::regnamespace and relkind = 'r' and relname ~ '^events_\\d{8}$')
+    ) as before
+  ) o`;
 
 const removeOld = `
   with gone as (
@@ -45,9 +46,10 @@ export async function removeKeys({ pool, retention, removed }: KeepDeps): Promis
     const { rows } = await client.query<{ n: number }>(removeOld, [`(${from},0)`, `(${to},0)`, walk.before]);
     gone = rows[0]?.n ?? 0;
     const ended = to >= Number(walk.blocks);
-    await client.query('update key_walk set next_block = $1, ended_at = case when $2 then now() end', [
+    await client.query('update key_walk set next_block = $1, before = case when $2 then $3 else before end', [
       ended ? 0 : to,
-      ended,
+      from === 0,
+      walk.before,
     ]);
     return !ended;
   });
