@@ -13,7 +13,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[] | 
     if (origins !== '*') reply.header('vary', 'Origin');
     if (origin === undefined || (origins !== '*' && !origins.includes(origin))) return;
     reply.header('access-control-allow-origin', origins === '*' ? '*' : origin);
-    reply.header('access-control-expose-headers', 'Retry-After, Allow');
+    reply.header('access-control-expose-headers', 'Retry-After, Allow, Link');
     if (request.method !== 'OPTIONS' || method === undefined) return;
     reply.header('access-control-allow-methods', 'GET, HEAD, POST, DELETE');
     reply.header('access-control-allow-headers', 'Content-Type, Content-Encoding, Last-Event-ID');

@@ -1,10 +1,13 @@
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
 import { EventStatus } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import type { FastifyInstance } from 'fastify';
+import { cloudEventJson } from '../cloudevents/cloud-event-json.js';
+import { prefers } from '../cloudevents/prefers.js';
 import type { Queries } from '../queries.js';
 import { getEvent } from '../rpc/get-event.js';
 import { eventJson } from './event-json.js';
 import { readParameters } from './parameters.js';
+import { cloudEventType } from './read-body.js';
 
 const statusNames: Readonly<Partial<Record<EventStatus, string>>> = {
   [EventStatus.EVENT_STATUS_STORED]: 'stored',
@@ -20,6 +23,14 @@ export function serveEvent(app: FastifyInstance, queries: Queries): void {
     const payloadFormat = PayloadFormat.PAYLOAD_FORMAT_JSON;
     const { status: code, event } = await getEvent(queries, { topic, eventId, payloadFormat });
     const status = statusNames[code] ?? 'unknown';
+    if (
+      code === EventStatus.EVENT_STATUS_STORED &&
+      event !== undefined &&
+      prefers(request.headers.accept, cloudEventType)
+    ) {
+      const cloudEvent = cloudEventJson(event);
+      if (cloudEvent !== undefined) return reply.type(`${cloudEventType}; charset=utf-8`).send(cloudEvent);
+    }
     const body =
       event === undefined ? JSON.stringify({ status, topic, event_id: eventId }) : eventJson(event, { status });
     return reply.type('application/json').send(body);
