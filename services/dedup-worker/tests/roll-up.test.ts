@@ -1,41 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../../../tests/support/database.js';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { rollsUp } from '../src/keeper/roll-up.js';
 import { ensurePartitions } from '../src/partitions.js';
-import { advanceWatermark, openEpoch } from '../src/sql/epochs.js';
-import { storeBatch } from '../src/store-batch.js';
 import { copyAt, someTimeUs, tallyAt } from './deliveries.js';
+import { type Batch, openRollUpFixture } from './roll-up-fixture.js';
 
-let database: TestDatabase;
-const dayUs = 86_400_000_000n;
-const chapterSize = 65_536;
-
-beforeAll(async () => {
-  database = await createDatabase();
-  await ensurePartitions(database.pool, [someTimeUs - dayUs, someTimeUs, someTimeUs + dayUs]);
-});
+const { database, empty, store, settle, rollUp, rollUpAll, reached, counted } = await openRollUpFixture();
 afterAll(() => database.drop());
-
-beforeEach(async () => {
-  await database.pool.query(`
-    truncate event_keys, events, refused, tallies, dead_letters, replays, topic_counters, minute_counters, epochs,
-             source_counters, gap_counters, chapters, rollup;
-    insert into rollup default values;
-    update watermark set position = 0, known = 0`);
-  const stream = { created: 'stream-1', firstSequence: 1, lastSequence: 0 };
-  await openEpoch(database.pool, 0, stream, 'first start');
-});
-
-type Batch = Parameters<typeof storeBatch>[3];
-const store = (...batch: Batch) => storeBatch(database.pool, 1, 0, batch);
-const settle = (position: number) => advanceWatermark(database.pool, 1, BigInt(position), BigInt(position));
-const rollUp = (most: number) => database.value<boolean | null>('select roll_up_v1($1)', [most]);
-const reached = async () => Number(await database.value('select position from rollup'));
-
-/** Until nothing waits; how many steps that took. */
-async function rollUpAll(most: number): Promise<number> {
-  for (let steps = 1; ; steps++) if ((await rollUp(most)) === false) return steps;
-}
+beforeEach(empty);
 
 async function bucketsOf(source = 'shop'): Promise<Record<number, number>> {
   const { rows } = await database.pool.query<{ bucket: number; n: number }>(
@@ -55,13 +26,10 @@ const countedFromRows = `
     select g ->> 'source', g ->> 'topic', 0, jsonb_array_length(g -> 'event_ids'), 0
     from tallies, jsonb_array_elements(groups) g
   ) r group by source, topic order by source collate "C", topic collate "C"`;
-const counted = `
-  select source, topic, unique_count::int as uniques, duplicate_count::int as duplicates, conflict_count::int as conflicts
-  from source_counters order by source, topic`;
 
 async function expectCountsOfRows(): Promise<void> {
   const rows = (await database.pool.query(countedFromRows)).rows;
-  expect((await database.pool.query(counted)).rows).toEqual(rows);
+  expect(await counted()).toEqual(rows);
   expect(rows.length).toBeGreaterThan(0);
   const gaps = await database.pool.query(`
     select source, topic, sum(duplicate_count)::int as n from gap_counters group by 1, 2 order by 1, 2`);
@@ -131,11 +99,11 @@ describe('counting by source', () => {
     expect(await rollUp(100)).toBe(false);
     await settle(2);
     expect(await rollUp(100)).toBe(false);
-    expect((await database.pool.query(counted)).rows).toMatchObject([{ uniques: 2, duplicates: 0 }]);
+    expect(await counted()).toMatchObject([{ uniques: 2, duplicates: 0 }]);
     expect(await reached()).toBe(2);
     await settle(3);
     expect(await rollUp(100)).toBe(false);
-    expect((await database.pool.query(counted)).rows).toMatchObject([{ uniques: 2, duplicates: 1 }]);
+    expect(await counted()).toMatchObject([{ uniques: 2, duplicates: 1 }]);
   });
 
   test('keeps nothing of a step that breaks off, and lets nobody wait for it', async () => {
@@ -219,80 +187,5 @@ describe('the gap', () => {
     await settle(1);
     await rollUpAll(100);
     expect(await bucketsOf()).toEqual({ 0: 1 });
-  });
-});
-
-describe('chapters', () => {
-  /** Straight into the table: there must be many. */
-  const insertEvents = (from: number, to: number) =>
-    database.pool.query(
-      `insert into events (position, received_at, topic, event_id, "timestamp", source, payload)
-       select n, $3::timestamptz + n % 1000000 * interval '1 ms', 'orders', n::text,
-              '2020-01-01'::timestamptz + (n * 7919 % 100000) * interval '1 s', 'shop', '{}'
-       from generate_series($1::bigint, $2::bigint) n`,
-      [from, to, new Date(Number(someTimeUs / 1000n) - 3_600_000).toISOString()],
-    );
-
-  const lastOfChapters = async () =>
-    Number(await database.value('select coalesce(max(last_position), 0) from chapters'));
-
-  async function expectWholeChapters(): Promise<void> {
-    const { rows } = await database.pool.query<{ first_position: string; last_position: string }>(
-      'select first_position, last_position from chapters order by first_position',
-    );
-    let before = 0;
-    for (const row of rows) {
-      expect(Number(row.first_position)).toBe(before + 1);
-      before = Number(row.last_position);
-      expect(before % chapterSize).toBe(0);
-    }
-    expect(before).toBe(Math.floor((await reached()) / chapterSize) * chapterSize);
-    const wrong = await database.pool.query(`
-      select c.*, r.* from chapters c, lateral (
-        select count(*) as n, min(received_at) as a, max(received_at) as b, min("timestamp") as c, max("timestamp") as d
-        from events where position between c.first_position and c.last_position
-      ) r
-      where (c.events, c.received_from, c.received_to, c.happened_from, c.happened_to)
-            is distinct from (r.n::integer, r.a, r.b, r.c, r.d)`);
-    expect(wrong.rows).toEqual([]);
-  }
-
-  test('have no holes, and tell the times of their events', async () => {
-    await insertEvents(1, 3);
-    await insertEvents(60_000, 150_000);
-    await insertEvents(chapterSize * 5, chapterSize * 5);
-    await insertEvents(chapterSize * 7 + 1, chapterSize * 7 + 1);
-    for (const position of [2, chapterSize - 1, chapterSize, chapterSize + 1, 140_000, chapterSize * 6, 500_000]) {
-      await settle(position);
-      await rollUpAll(20_000);
-      expect(await reached()).toBe(position);
-      await expectWholeChapters();
-    }
-    expect(await lastOfChapters()).toBe(chapterSize * 7);
-    await settle(chapterSize * 8);
-    await rollUpAll(7);
-    await expectWholeChapters();
-    expect(await database.value('select sum(events)::int from chapters')).toBe(3 + 90_001 + 2);
-  });
-
-  test('pass over positions that nothing was given, in a few steps', async () => {
-    await insertEvents(1, 10);
-    const far = 5_000_000_000;
-    await insertEvents(far, far + 10);
-    await settle(far + 10);
-    expect(await rollUpAll(1_000)).toBeLessThan(6);
-    await expectWholeChapters();
-    expect(await database.value('select count(*)::int from chapters')).toBeLessThan(4);
-    expect(await database.value('select unique_count::int from source_counters')).toBe(21);
-  });
-
-  test('are full at their last position, however large the step', async () => {
-    await insertEvents(1, chapterSize + 5);
-    await settle(chapterSize + 5);
-    await rollUp(1_000_000);
-    expect(await reached()).toBe(chapterSize);
-    expect(await lastOfChapters()).toBe(chapterSize);
-    await rollUp(1_000_000);
-    await expectWholeChapters();
   });
 });

@@ -185,3 +185,17 @@ test.each([
 ])('a call with %o is refused', async (request, message) => {
   await expect(series(request)).rejects.toThrow(message);
 });
+
+test('more minutes than the statement timeout allows are refused by the bound that asks for them', async () => {
+  const stopped = async () => {
+    throw Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' });
+  };
+  const slow = { database: { ...fixture.queries.database, query: stopped } };
+  const request = { topic: '', from: undefined, to: undefined, step: 0 };
+  const from = { seconds: BigInt(Math.floor(Date.now() / 1000) - 3_600), nanos: 0 };
+  await expect(getStatsSeries(slow, { ...request, from })).rejects.toThrow(
+    /^from: gives more minutes than can be added/,
+  );
+  // The last hour is always there to be had: then it is the database that is slow.
+  await expect(getStatsSeries(slow, request)).rejects.toThrow('statement timeout');
+});

@@ -15,6 +15,13 @@ const usualPoints = 60;
 const earliestSeconds = -62_135_596_800; // 0001-01-01T00:00:00Z
 const latestSeconds = 253_402_300_800; // 10000-01-01T00:00:00Z
 
+const statementTimeout = '57014';
+// Trying again would take as long.
+const tooMuch = invalid([
+  { field: 'from', message: 'gives more minutes than can be added up in time: take a later one' },
+]);
+const sqlStateOf = (error: unknown) => (error as { code?: unknown } | null)?.code;
+
 /** Steps begin where they do in UTC, so each is a whole number of steps since 1970. */
 export const stepSeconds: Readonly<Record<number, number>> = {
   [SeriesStep.SERIES_STEP_UNSPECIFIED]: 60,
@@ -29,7 +36,10 @@ export async function getStatsSeries(
   request: GetStatsSeriesRequest,
 ): Promise<GetStatsSeriesResponse> {
   const { step, first, end } = boundsOf(request);
-  const rows = await database.query<SeriesRow>(selectSeries, [first, end, `${step} seconds`, request.topic]);
+  const values = [first, end, `${step} seconds`, request.topic];
+  const rows = await database.query<SeriesRow>(selectSeries, values).catch((error: unknown) => {
+    throw request.from !== undefined && sqlStateOf(error) === statementTimeout ? tooMuch : error;
+  });
   const counted = new Map(rows.map((row) => [Number(row.begin), settledCountsOf(row)]));
   const points: SeriesPoint[] = [];
   for (let begin = first; begin < end; begin += step) {
