@@ -41,13 +41,13 @@ export function walkIndex(filter: EventFilter, { index, stretch, descending, row
     ...within('received_at', stretch.receivedFromUs, stretch.receivedToUs, bind),
   ];
   const order = names.map((name) => `${name} ${direction}`).join(', ');
+  // Worked out at the first event of each lane, which is why it names the lane: so that one is always looked at.
+  const until = `select clock_timestamp() + make_interval(secs => ${bind(budgetMs / 1000 / lanes)}) where k.lane > 0`;
   const found = `
     select k.lane, w.*
     from ${keys} cross join lateral (
-      select clock_timestamp() + make_interval(secs => ${bind(budgetMs / 1000 / lanes)}) as until
-    ) clock cross join lateral (
       select * from (
-        select e.*, case when clock_timestamp() <= clock.until then ${conditionOf(filter, bind)} end as matches
+        select e.*, case when clock_timestamp() <= (${until}) then ${conditionOf(filter, bind)} end as matches
         from (select * from events where ${where.join(' and ')} order by ${order}) e
       ) looked_at
       where matches is not false limit ${ofLane}
