@@ -1,7 +1,9 @@
+import { cloudEventSchemas } from './cloud-events.js';
 import { deadLetterPaths } from './dead-letter-paths.js';
 import { deadLetterSchemas } from './dead-letter-schemas.js';
 import { eraseTopicPath } from './erase-path.js';
 import { eventPaths } from './event-paths.js';
+import { exportPath } from './export-path.js';
 import { pagePaths } from './page-paths.js';
 import type { Paths } from './parts.js';
 import { publishPath } from './publish-path.js';
@@ -15,6 +17,7 @@ const paths: Paths = {
   ...publishPath,
   ...eventPaths,
   ...streamPath,
+  ...exportPath,
   ...deadLetterPaths,
   ...statsPaths,
   ...statisticsPaths,
@@ -46,5 +49,5 @@ export const openApiDocument = {
     { name: 'documentation' },
   ],
   paths,
-  components: { schemas: { ...schemas, ...deadLetterSchemas, ...statisticsSchemas } },
+  components: { schemas: { ...schemas, ...deadLetterSchemas, ...statisticsSchemas, ...cloudEventSchemas } },
 };

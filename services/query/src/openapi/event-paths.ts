@@ -1,3 +1,4 @@
+import { asCloudEvent, cloudEvents } from './cloud-events.js';
 import { eraseEvent } from './erase-path.js';
 import { filterParametersWith } from './filter-parameters.js';
 import { failure, internal, json, type Paths, refused, unavailable } from './parts.js';
@@ -54,14 +55,19 @@ export const eventPaths: Paths = {
       ],
       responses: {
         200: {
-          description: 'Events, and where to go on.',
-          content: json('EventList', {
-            by_topic: { value: { topic: 'orders', count: 1, events: [stored], next_cursor: 'AQAAAAAAAAAB' } },
-            nothing: { value: { count: 0, events: [], next_cursor: null } },
-            by_pattern: { value: { topic: 'orders.>', count: 0, events: [], next_cursor: null } },
-            by_payload: { value: { count: 1, events: [stored], next_cursor: null } },
-            by_time: { value: { count: 1, events: [stored], next_cursor: 'AQAAAAAAAAAB' } },
-          }),
+          description:
+            'Events, and where to go on. With Accept: application/cloudevents-batch+json they are CloudEvents, and the ' +
+            'header Link says where to go on.',
+          content: {
+            ...json('EventList', {
+              by_topic: { value: { topic: 'orders', count: 1, events: [stored], next_cursor: 'AQAAAAAAAAAB' } },
+              nothing: { value: { count: 0, events: [], next_cursor: null } },
+              by_pattern: { value: { topic: 'orders.>', count: 0, events: [], next_cursor: null } },
+              by_payload: { value: { count: 1, events: [stored], next_cursor: null } },
+              by_time: { value: { count: 1, events: [stored], next_cursor: 'AQAAAAAAAAAB' } },
+            }),
+            ...cloudEvents('CloudEvents', { cloud_events: { value: [asCloudEvent] } }),
+          },
         },
         400: failure('A parameter is wrong or unknown.', {
           no_limit: refused('limit', 'must be a whole number from 1 to 1000'),
@@ -89,7 +95,12 @@ export const eventPaths: Paths = {
           required: true,
           description: 'URL-encoded.',
           schema: { type: 'string', maxLength: 255 },
-          examples: { stored: { value: 'orders' }, never_seen: { value: 'orders' }, nul: { value: 'a\0' } },
+          examples: {
+            stored: { value: 'orders' },
+            cloud_event: { value: 'orders' },
+            never_seen: { value: 'orders' },
+            nul: { value: 'a\0' },
+          },
         },
         {
           name: 'event_id',
@@ -97,15 +108,24 @@ export const eventPaths: Paths = {
           required: true,
           description: 'URL-encoded.',
           schema: { type: 'string', maxLength: 255 },
-          examples: { stored: { value: 'o-1001' }, never_seen: { value: 'o-0' }, nul: { value: 'o-1001' } },
+          examples: {
+            stored: { value: 'o-1001' },
+            cloud_event: { value: 'o-1001' },
+            never_seen: { value: 'o-0' },
+            nul: { value: 'o-1001' },
+          },
         },
       ],
       responses: {
         200: {
           description:
             'stored, with the event; expired: stored once, its payload is gone; dead_lettered; pending: not stored, ' +
-            'but not everything that the broker holds has been stored yet.',
-          content: json('EventState', { stored: { value: { status: 'stored', ...stored } } }),
+            'but not everything that the broker holds has been stored yet. With Accept: application/cloudevents+json a ' +
+            'stored one is a CloudEvent.',
+          content: {
+            ...json('EventState', { stored: { value: { status: 'stored', ...stored } } }),
+            ...cloudEvents('CloudEvent', { cloud_event: { value: asCloudEvent } }),
+          },
         },
         400: failure('The topic or the id cannot be one.', { nul: refused('topic', 'contains a NUL character') }),
         404: failure('Never seen.', {

@@ -10,7 +10,7 @@ export type Schema = { readonly [key: string]: Json };
 
 export interface Parameter {
   readonly name: string;
-  readonly in: 'query' | 'path';
+  readonly in: 'query' | 'path' | 'header';
   readonly required?: boolean;
   readonly description: string;
   readonly schema: Schema;

@@ -1,3 +1,4 @@
+import { aCloudEvent, cloudEventHeaders, cloudEvents } from './cloud-events.js';
 import { type Examples, failure, internal, json, overloaded, type Paths, unavailable } from './parts.js';
 
 const order = {
@@ -19,7 +20,12 @@ const answer = (received: number, duplicates: number, rest: { inserted: number; 
   message: `Received ${received} events, accepted ${received - duplicates}, rejected ${duplicates} duplicates`,
 });
 const firstSeen = { first_seen_at: '2026-11-21T10:00:00.412Z' };
-const result = (event: typeof order, outcome: string, position: string, more: object = {}) => ({
+const result = (
+  event: { readonly topic: string; readonly event_id: string },
+  outcome: string,
+  position: string,
+  more: object = {},
+) => ({
   topic: event.topic,
   event_id: event.event_id,
   outcome,
@@ -42,6 +48,14 @@ const requests: Examples = {
   bad: { summary: 'An event without a source', value: [order, { ...another, source: '' }] },
 };
 
+const lines = [order, { ...another, id: '5', received_at: '2026-11-21T10:00:01.412Z' }]
+  .map((event) => `${JSON.stringify(event)}\n`)
+  .join('');
+const anotherCloudEvent = { ...aCloudEvent, id: 'A234-1234-0002' };
+const shopOrder = { topic: 'com.example.order', event_id: '/shop A234-1234-0001' };
+const anotherShopOrder = { ...shopOrder, event_id: '/shop A234-1234-0002' };
+const greeting = { topic: 'com.example.greeting', event_id: '/shop A234-1234-1234' };
+
 export const publishPath: Paths = {
   '/publish': {
     post: {
@@ -51,7 +65,9 @@ export const publishPath: Paths = {
       description:
         'An object is one event; an array, or {"events": […]}, is a batch, also of one. The body may be gzip. One bad ' +
         'event refuses the whole request and nothing is published, unless allow_partial. 201, 200, 202, 409 and 422 are ' +
-        'final; after 429 and 503 send the same events again.',
+        'final; after 429 and 503 send the same events again. Lines are a batch of one event each, as an export has ' +
+        'them. CloudEvents 1.0 come in structured, batched and binary mode: type is the topic, source with a space and ' +
+        'id is the event_id, time the timestamp, and everything else the payload.',
       parameters: [
         {
           name: 'wait',
@@ -67,11 +83,29 @@ export const publishPath: Paths = {
           schema: { enum: ['true', 'false'], default: 'false' },
           examples: { partial: { value: 'true' } },
         },
+        ...cloudEventHeaders,
       ],
       requestBody: {
         required: true,
         description: 'At most MAX_EVENTS_PER_REQUEST events and MAX_REQUEST_BYTES.',
-        content: json('PublishBody', requests),
+        content: {
+          ...json('PublishBody', requests),
+          'application/x-ndjson': {
+            schema: {
+              type: 'string',
+              description: 'An event a line. Empty lines, and id and received_at, are passed over.',
+            },
+            examples: { lines: { summary: 'Lines, as an export has them', value: lines } },
+          },
+          ...cloudEvents('CloudEvent', { structured: { summary: 'One CloudEvent', value: aCloudEvent } }),
+          ...cloudEvents('CloudEvents', {
+            batched: { summary: 'CloudEvents', value: [aCloudEvent, anotherCloudEvent] },
+          }),
+          'text/plain': {
+            schema: { type: 'string', description: 'Of any type: the data of a CloudEvent in binary mode.' },
+            examples: { binary: { summary: 'Data of a CloudEvent', value: 'Hello' } },
+          },
+        },
       },
       responses: {
         200: {
@@ -90,6 +124,18 @@ export const publishPath: Paths = {
               value: {
                 ...answer(2, 2, { inserted: 0 }),
                 results: [result(another, 'duplicate', '6', firstSeen), result(another, 'duplicate', '7', firstSeen)],
+              },
+            },
+            lines: {
+              value: {
+                ...answer(2, 2, { inserted: 0 }),
+                results: [result(order, 'duplicate', '10', firstSeen), result(another, 'duplicate', '11', firstSeen)],
+              },
+            },
+            batched: {
+              value: {
+                ...answer(2, 1, { inserted: 1 }),
+                results: [result(shopOrder, 'duplicate', '13', firstSeen), result(anotherShopOrder, 'stored', '14')],
               },
             },
             partial: {
@@ -115,6 +161,8 @@ export const publishPath: Paths = {
           description: 'One event: stored.',
           content: json('PublishAnswer', {
             new: { value: { ...answer(1, 0, { inserted: 1 }), results: [result(order, 'stored', '1')] } },
+            structured: { value: { ...answer(1, 0, { inserted: 1 }), results: [result(shopOrder, 'stored', '12')] } },
+            binary: { value: { ...answer(1, 0, { inserted: 1 }), results: [result(greeting, 'stored', '15')] } },
           }),
         },
         202: {
@@ -152,7 +200,7 @@ export const publishPath: Paths = {
           }),
         },
         413: failure('Too many events or bytes; nothing was published.'),
-        415: failure('The body is not application/json, or of another encoding than gzip.'),
+        415: failure('The body is of none of these types, or of another encoding than gzip.'),
         422: { description: 'One event: kept among the dead letters.', content: json('PublishAnswer') },
         429: overloaded,
         500: internal,
