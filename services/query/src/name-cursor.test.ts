@@ -13,7 +13,7 @@ const asText = (...bytes: readonly number[]) => Buffer.from(bytes).toString('bas
 test.each([
   ['', 'nothing'],
   ['!!', 'other characters'],
-  [encodeCursor(7n), 'a position'],
+  [encodeCursor(0x61616161_61616161n), 'a position'],
   [asText(2, 0xff), 'no UTF-8'],
   [asText(2, 0x61, 0), 'a NUL'],
   [encodeNameCursor('x'.repeat(256)), 'a name that is too long'],

@@ -90,6 +90,8 @@ test.each([
 
 test('steps of which nothing is known are there, with zeros', async () => {
   await fixture.store({ position: 1, receivedAt: at(0) }, { position: 2, eventId: 'e1', receivedAt: at(120_000) });
+  // In the steps before the first and after the last.
+  await fixture.store({ position: 3, receivedAt: at(-60_001) }, { position: 4, receivedAt: at(180_000) });
   const { body } = await get(`?from=${at(-60_000)}&to=${at(180_000)}`);
   const none = {
     received: 0,
