@@ -59,7 +59,7 @@ function payloadText({ payload, payloadJson }: NewEvent, fault: Fault): string {
 }
 
 /** JSON.stringify would write null for NaN and Infinity. */
-function keepNumbers(key: string, value: unknown): unknown {
+export function keepNumbers(key: string, value: unknown): unknown {
   if (typeof value === 'number' && !Number.isFinite(value)) throw new Error(`"${key}" is ${value}`);
   return value;
 }

@@ -120,18 +120,36 @@ test('a pattern that fits more topics than are walked side by side finds the eve
   expect(some.slice(0, 6)).toEqual(['t.1', 't.2', 't.3', 't.4', 't.0', 't.1']);
 });
 
-test('side by side, each topic is looked at even where there is next to no time', async () => {
-  const filter = readFilter({ topic: '', topicExact: '', source: '', eventId: '', payload: '{"n": -1}' }, []);
-  for (const descending of [false, true]) {
-    const stretch = { low: 1n, high: BigInt(count), receivedFromUs: undefined, receivedToUs: undefined };
-    const index = { kind: 'topics', topics: ['t.0', 't.1', 't.2', 't.3', 't.4'] } as const;
-    const page = { descending, rows: 10, maxBytes: 1000 };
+describe('side by side', () => {
+  const walk = async (topics: readonly string[], payload: string, descending: boolean, budgetMs: number) => {
+    const filter = readFilter({ topic: '', topicExact: '', source: '', eventId: '', payload }, []);
+    const stretch = { low: 1n, high: 10n ** 9n, receivedFromUs: undefined, receivedToUs: undefined };
+    const page = { descending, rows: 257, maxBytes: 1_000_000 };
     const statement = bindings();
-    const walk = walkIndex(filter, { ...page, index, stretch, budgetMs: 0.001 }, statement.bind);
-    const { searchedTo } = await scanEvents(fixture.queries.database, walk, statement, page);
-    if (descending) expect(searchedTo).toBeLessThanOrEqual(BigInt(count));
-    else expect(searchedTo).toBeGreaterThanOrEqual(1n);
-  }
+    const index = { kind: 'topics', topics } as const;
+    const asked = walkIndex(filter, { ...page, index, stretch, budgetMs }, statement.bind);
+    return scanEvents(fixture.queries.database, asked, statement, page);
+  };
+
+  it('each topic is looked at even where there is next to no time', async () => {
+    const topics = Array.from({ length: 5 }, (_, i) => `t.${i}`);
+    expect((await walk(topics, '{"n": -1}', false, 0.001)).searchedTo).toBeGreaterThanOrEqual(1n);
+    expect((await walk(topics, '{"n": -1}', true, 0.001)).searchedTo).toBeLessThanOrEqual(BigInt(count));
+  });
+
+  it('nothing is shown beyond where a topic may have more', async () => {
+    const first = count + 1000;
+    const uneven = (i: number) => ({ position: first + i, topic: `uneven.${Math.floor(i / 300)}` });
+    await fixture.store(...Array.from({ length: 600 }, (_, i) => uneven(i)));
+    // So many that each gives fewer than a page.
+    const topics = Array.from({ length: 40 }, (_, i) => `uneven.${i}`);
+    for (const descending of [false, true]) {
+      const { rows, searchedTo } = await walk(topics, '', descending, 10_000);
+      const expected = Array.from({ length: 102 }, (_, i) => (descending ? first + 599 - i : first + i));
+      expect(rows.map(({ position }) => Number(position))).toEqual(expected);
+      expect(searchedTo).toBe(BigInt(expected.at(-1) ?? 0));
+    }
+  });
 });
 
 test('an id is found among more topics than are looked up one by one', async () => {

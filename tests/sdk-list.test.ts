@@ -1,0 +1,66 @@
+import { type Client, createClient, type ListOptions } from '@eventsieve/client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type System, startSystem } from './support/system.js';
+
+let system: System;
+let client: Client;
+beforeAll(async () => {
+  system = await startSystem();
+  client = createClient({ gateway: system.gatewayAddress, query: system.queryAddress });
+  const event = (topic: string, eventId: string, source: string, timestamp: string, payload: object) => ({
+    topic,
+    eventId,
+    source,
+    timestamp,
+    payload,
+  });
+  await client.publish([
+    event('list.a', '1', 'shop', '2024-05-01T12:00:00Z', { n: 1, in: { deep: true } }),
+    event('list.b', '2', 'till', '2024-05-02T12:00:00Z', { n: 2 }),
+    event('list.b', '1', 'shop', '2024-05-03T12:00:00Z', { n: 1 }),
+  ]);
+});
+afterAll(async () => {
+  client.close();
+  await system.stop();
+});
+
+async function read(options: ListOptions): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { topic, eventId } of client.list(options)) found.push(`${topic} ${eventId}`);
+  return found;
+}
+
+test.each<[string, ListOptions, string[]]>([
+  ['a pattern', { topic: 'list.*' }, ['list.a 1', 'list.b 2', 'list.b 1']],
+  ['an exact topic', { topicExact: 'list.*' }, []],
+  ['a source', { source: 'shop', order: 'desc' }, ['list.b 1', 'list.a 1']],
+  ['an id', { eventId: '1' }, ['list.a 1', 'list.b 1']],
+  ['times as text and as a date', { from: '2024-05-02T00:00:00Z', to: new Date('2024-05-03T12:00:00Z') }, ['list.b 2']],
+  [
+    'the time of receipt',
+    { receivedFrom: new Date(Date.now() - 3_600_000), topic: 'list.b' },
+    ['list.b 2', 'list.b 1'],
+  ],
+  ['the time of receipt, before all of them', { receivedTo: '2024-05-01T00:00:00Z' }, []],
+  ['a payload', { payload: { in: { deep: true } } }, ['list.a 1']],
+  ['a payload as text', { payload: '{"n": 2.0}', pageSize: 1 }, ['list.b 2']],
+])('a list takes %s', async (_, options, expected) => {
+  expect(await read(options)).toEqual(expected);
+});
+
+test('a page says whether its search was stopped', async () => {
+  const { value } = await client.pages({ topic: 'list.*' }).next();
+  expect(value).toMatchObject({ stopped: false, events: [{}, {}, {}] });
+});
+
+test.each<[string, ListOptions]>([
+  ['received_from', { receivedFrom: 'yesterday' }],
+  ['to', { to: new Date(Number.NaN) }],
+  ['payload', { payload: [1] }],
+  ['payload', { payload: { n: Number.NaN } }],
+  ['payload', { payload: '' }],
+  ['limit', { pageSize: 1001 }],
+])('a wrong %s is refused by its name', async (field, options) => {
+  await expect(read(options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', fields: [{ field }] });
+});
