@@ -1,6 +1,8 @@
 import type { Bench } from '../bench-context.js';
 import { bigSystem } from './big-system.js';
 import { runDiskCase } from './disk-case.js';
+import { runDropDayCase } from './drop-day-case.js';
+import { followCases, runFollowCase } from './follow-cases.js';
 import { runLatencyCase } from './latency-cases.js';
 import { publishCases, runPublishCase } from './publish-cases.js';
 import { readCases, runReadCase } from './read-cases.js';
@@ -56,6 +58,12 @@ export const cases: readonly Case[] = [
     about: each.about,
     run: (bench: Bench) => runReadCase(bench, each),
   })),
+  ...followCases.map((each) => ({
+    name: each.name,
+    about: each.about,
+    run: (bench: Bench) => runFollowCase(bench, each),
+  })),
+  { name: 'drop-day', about: 'a day of a million events is dropped, 5,000 a second arriving', run: runDropDayCase },
   { name: 'disk', about: 'bytes on disk for an event', run: runDiskCase },
   { name: 'start-up', about: 'from the command to the ready line', run: runStartUpCase },
 ];

@@ -4,6 +4,7 @@ export interface Use {
   readonly cpuSeconds: number;
   /** The most it ever held. */
   readonly peakMb: number;
+  readonly heldMb: number;
 }
 
 const ticksPerSecond = 100;
@@ -14,7 +15,8 @@ export function useOf(pid: number): Use | undefined {
     const times = timesOf(pid);
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const peakKb = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
-    return { cpuSeconds: times.own, peakMb: peakKb / 1024 };
+    const heldKb = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
+    return { cpuSeconds: times.own, peakMb: peakKb / 1024, heldMb: heldKb / 1024 };
   } catch {
     return undefined;
   }

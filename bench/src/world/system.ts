@@ -111,6 +111,8 @@ export async function startSystem({ root, path, nodeFlags, servers, track, envir
         peakMb: Object.fromEntries([...processes].map(([name, { pid = 0 }]) => [name, useOf(pid)?.peakMb ?? 0])),
       };
     },
+    /** What it holds now. */
+    heldMb: (name: ServiceName) => useOf(processes.get(name)?.pid ?? 0)?.heldMb,
     async stop() {
       await stop('gateway');
       await Promise.all([stop('dedup-worker'), stop('query')]);

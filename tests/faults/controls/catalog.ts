@@ -85,4 +85,17 @@ export const controls: readonly Control[] = [
     sql: [],
     round: round('stored-at-puback', [killWorker], { stored: 1 }),
   },
+  {
+    name: 'tail-past-the-watermark',
+    about: 'who follows is given whatever is stored, though something before it is not yet',
+    patches: [
+      {
+        file: 'services/query/dist/follow/tail-statements.js',
+        from: 'select position from watermark',
+        to: 'select coalesce(max(position), 0) as position from events',
+      },
+    ],
+    sql: [],
+    round: round('tail-past-the-watermark', [pauseWorker], { pauseMs: 0 }),
+  },
 ];

@@ -17,6 +17,20 @@ export const pauseService: Fault = {
   },
 };
 
+/** A worker stands still for twenty seconds with what it holds, and then it is killed: others have to store that. */
+export const pauseWorkerThenKill: Fault = {
+  kind: 'SIGSTOP of a worker for 20 s, then kill -9',
+  target: ({ world, random }) => random.pick(world.of('dedup-worker')).name,
+  async run(context, name) {
+    const service = serviceNamed(context, name);
+    service.pause();
+    await context.sleep(20_000);
+    await service.end('SIGKILL');
+    await context.sleep(5_000);
+    await service.start();
+  },
+};
+
 export const pauseNats: Fault = {
   kind: 'SIGSTOP of nats-server',
   target: () => 'nats',

@@ -3,7 +3,7 @@ import type { Fault } from '../faults/fault.js';
 import { killNats, kills } from '../faults/kills.js';
 import { links } from '../faults/links.js';
 import { moments } from '../faults/moments.js';
-import { pauses } from '../faults/pauses.js';
+import { pauses, pauseWorkerThenKill } from '../faults/pauses.js';
 import { poison } from '../faults/poison.js';
 import { postgresFaults } from '../faults/postgres.js';
 import type { FaultPlan } from '../faults/run-faults.js';
@@ -81,6 +81,12 @@ export const rounds: readonly Round[] = [
     world: { gateways: 2, workers: 3 },
     faults: often([...kills, ...pauses, ...links, ...postgresFaults, ...moments, stopService, poison], 2),
     weight: 2,
+  },
+  {
+    name: 'tails',
+    about: 'a worker stopped for 20 s with what it holds, and killed, under a load that waits for the broker only',
+    load: { stored: 0.1, pauseMs: 0 },
+    faults: { faults: [pauseWorkerThenKill], lines: 1, minPauseMs: 1_000, maxPauseMs: 3_000 },
   },
   {
     name: 'nats-kills',

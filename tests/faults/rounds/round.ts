@@ -27,6 +27,8 @@ export interface RoundReport {
   readonly faults: Readonly<Record<string, number>>;
   readonly lookups: { readonly answered: number; readonly neverSeen: number };
   readonly countReadings: number;
+  /** Events that each follower was given, and how often it had to go on by a new connection. */
+  readonly followed: Readonly<Record<string, { readonly events: number; readonly resumed: number }>>;
   readonly drainMs: number;
   readonly peakMib: Readonly<Record<string, number>>;
   readonly notes: readonly string[];

@@ -10,6 +10,7 @@ import { watchCounts } from '../checks/watch-counts.js';
 import { watchLookups } from '../checks/watch-lookups.js';
 import { watchMemory } from '../checks/watch-memory.js';
 import { watchRows } from '../checks/watch-rows.js';
+import { watchTails } from '../checks/watch-tails.js';
 import type { FaultContext } from '../faults/fault.js';
 import { type FaultLog, runFaults } from '../faults/run-faults.js';
 import { grpcDoor, httpDoor } from '../load/doors.js';
@@ -76,6 +77,7 @@ async function runIn(
   const lookups = watchLookups(world, load.ledger, random.fork('look-ups'));
   const rows = watchRows(world);
   const memory = watchMemory(world);
+  const tails = watchTails(world, random.fork('tails'));
 
   const ending = () => stop.aborted || Date.now() >= endAtMs;
   // In small steps, so that a round that is told to stop does.
@@ -121,6 +123,7 @@ async function runIn(
   const drainMs = Date.now() - healedAtMs;
   findings.push(...drained.findings, ...(await counts.stop()), ...(await rows.stop()), ...(await memory.stop()));
   await lookups.stop();
+  findings.push(...(await tails.stop(boundMs)));
 
   const found = await readRows(world.direct.pool);
   const { attempted, answered, ids } = load.ledger.totals();
@@ -142,6 +145,7 @@ async function runIn(
     faults: Object.fromEntries(log.byKind),
     lookups: lookups.asked(),
     countReadings: counts.readings(),
+    followed: tails.followed(),
     drainMs,
     peakMib: Object.fromEntries(memory.peakMib),
     notes: [...log.broken, ...[...load.errors].sort((a, b) => b[1] - a[1]).map(([why, times]) => `${times} × ${why}`)],
