@@ -90,7 +90,7 @@ const anyEvent = fc.record(
     datacontenttype: fc.constantFrom('application/json', 'text/plain; charset=utf-8'),
     ext1: fc.oneof(fc.boolean(), fc.integer(), text(10)),
     data: fc
-      .jsonValue({ noUnicodeString: false })
+      .jsonValue({ stringUnit: 'grapheme' })
       .filter((value) => !/\\u0000|__proto__|\\ud[89a-f]/i.test(JSON.stringify(value))),
   },
   { requiredKeys: ['specversion', 'id', 'source', 'type', 'time'] },

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type System, startSystem } from './support/system.js';
+
+const events = 300_000;
+const payloadBytes = 400;
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({ workers: 0 });
+  // As a worker would have stored them, without the time that this takes.
+  await system.database.pool.query('select ensure_event_partition_v1(current_date)');
+  await system.database.pool.query(
+    `insert into events (position, topic, event_id, "timestamp", source, payload, received_at)
+     select n, 'orders', 'e' || n, now(), 'shop', jsonb_build_object('n', n, 'text', repeat(md5(n::text), $2)), current_date + interval '1 hour'
+     from generate_series(1, $1::bigint) n`,
+    [events, Math.ceil(payloadBytes / 32)],
+  );
+  await system.database.pool.query('analyze events');
+}, 120_000);
+afterAll(() => system.stop());
+
+function ask(query: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    get(`${system.http}/events/export${query}`, { agent: false }, resolve).on('error', reject);
+  });
+}
+
+const mebibyte = 1024 ** 2;
+/** What the process holds at the moment. */
+function heldBytes(): number {
+  const status = readFileSync(`/proc/${system.query?.child.pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+async function measure(query: string) {
+  const begunAtMs = performance.now();
+  let [most, bytes, lines] = [0, 0, 0];
+  const sampling = setInterval(() => {
+    most = Math.max(most, heldBytes());
+  }, 10);
+  for await (const chunk of (await ask(query)) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, at + 1)) lines++;
+  }
+  clearInterval(sampling);
+  return { lines, bytes, most, ms: performance.now() - begunAtMs };
+}
+
+it.runIf(process.platform === 'linux')(
+  'an export of any size costs the same memory, and ends with the service',
+  async () => {
+    // Until the process has the memory that it takes to be busy.
+    await measure('?cursor=200000');
+    const before = heldBytes();
+    const { lines, bytes, most, ms } = await measure('');
+    expect(lines).toBe(events);
+    expect(bytes).toBeGreaterThan(140 * mebibyte);
+    const [mib, baseMib, grownMib] = [bytes, before, most - before].map((each) => Math.round(each / mebibyte));
+    console.log(`${lines} events, ${mib} MiB, ${Math.round(ms)} ms; ${baseMib} MiB before, at most ${grownMib} more`);
+    expect(grownMib).toBeLessThan(70);
+
+    const held = await ask('');
+    const ending = await system.query?.stop();
+    expect(ending).toMatchObject({ code: 0 });
+    expect(ending?.ms).toBeLessThan(6_000);
+    await expect(
+      (async () => {
+        for await (const _ of held);
+      })(),
+    ).rejects.toThrow(/aborted|reset/i);
+  },
+  120_000,
+);
