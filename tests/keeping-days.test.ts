@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { eraseEvents } from '../services/query/src/rpc/erase-events.js';
 import { getEvent } from '../services/query/src/rpc/get-event.js';
 import { reconcile } from '../services/query/src/rpc/reconcile.js';
-import { dayMs, type KeepingFixture, openKeepingFixture, partitionOf } from './support/keeping-fixture.js';
+import { dayMs, daysAgo, type KeepingFixture, openKeepingFixture, partitionOf } from './support/keeping-fixture.js';
 import { waitUntil } from './support/wait-until.js';
 
 let fixture: KeepingFixture;
@@ -22,7 +22,7 @@ async function keepThree(): Promise<void> {
 const leavingState = () =>
   fixture.database.value<string | null>(`
   select case when i.inhrelid is null then 'detached' when i.inhdetachpending then 'pending' else 'attached' end
-  from leaving l left join pg_inherits i on i.inhrelid = l.partition`);
+  from leaving l left join pg_inherits i on i.inhrelid = to_regclass('events_' || to_char(l.day, 'YYYYMMDD'))`);
 
 /** A transaction that may read every day, until it is ended. */
 async function reader(): Promise<() => Promise<unknown>> {
@@ -132,6 +132,20 @@ test.each([
   expect(await fixture.differences()).toEqual([]);
   expect(await fixture.keeping({ eventsMs: dayMs }).toTheEnd()).toEqual({ events: 2 });
   expect(await fixture.exists(partitionOf(5))).toBe(false);
+});
+
+test('days go on leaving in a restored database, in which their partition has another oid', async () => {
+  await keepThree();
+  await fixture.keeping({ eventsMs: dayMs }).step();
+  const [name, day] = [partitionOf(5), daysAgo(5).slice(0, 10)];
+  await fixture.sql(`
+    create table copied (like ${name} including all);
+    insert into copied select * from ${name};
+    drop table ${name};
+    alter table copied rename to ${name};
+    alter table events attach partition ${name} for values from ('${day} 00:00+00') to ('${daysAgo(4).slice(0, 10)} 00:00+00')`);
+  expect(await fixture.differences()).toEqual([]);
+  expect(await fixture.keeping({ eventsMs: dayMs }).toTheEnd()).toEqual({ events: 2 });
 });
 
 test('days that are attached still stay, when the setting was changed before they went', async () => {

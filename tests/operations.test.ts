@@ -56,6 +56,7 @@ describe('the queries of the documents', () => {
       const { unique_processed: unique, duplicate_dropped: duplicates } = await get('/stats');
       return unique === 3 && duplicates === 3;
     });
+    expect((await fetch(`${system.http}/events/orders/o-1003`, { method: 'DELETE' })).status).toBe(200);
     client = new Client({ connectionString: system.database.url });
     await client.connect();
   });

@@ -19,11 +19,11 @@ create table pruned (
 );
 
 -- The day of events that is about to be dropped. Its rows are summed up first, then its partition is detached, then the
--- table goes, and the sums go to `pruned` with it.
+-- table goes, and the sums go to `pruned` with it. The partition is known by its name: in a restored database it has
+-- another oid.
 create table leaving (
   only_row boolean primary key default true check (only_row),
   day date not null,
-  partition oid not null,
   -- Of the rows up to last_position.
   row_count bigint not null default 0,
   position_xor bigint not null default 0,
@@ -47,7 +47,11 @@ create view removed as
   union all
   select 'events', '', l.day, l.row_count, l.position_xor, l.mark_xor, 0, 0, 0, l.last_position
   from leaving l
-  where not exists (select from pg_inherits i where i.inhrelid = l.partition and not i.inhdetachpending);
+  where not exists (
+    select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'events'::regclass and c.relname = 'events_' || to_char(l.day, 'YYYYMMDD')
+      and not i.inhdetachpending
+  );
 
 -- Held by whoever removes rows.
 create function keeping_lock_key() returns bigint language sql immutable parallel safe as $$ select 7305809143511617077 $$;

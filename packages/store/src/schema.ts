@@ -16,7 +16,6 @@ import {
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' });
 const int8 = (name: string) => bigint(name, { mode: 'bigint' });
-const oid = customType<{ data: number }>({ dataType: () => 'oid' });
 const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 
 export const eventKeys = pgTable(
@@ -216,7 +215,6 @@ export const pruned = pgTable(
 export const leaving = pgTable('leaving', {
   onlyRow: boolean('only_row').primaryKey().default(true),
   day: date('day').notNull(),
-  partition: oid('partition').notNull(),
   rowCount: int8('row_count').notNull().default(0n),
   positionXor: int8('position_xor').notNull().default(0n),
   markXor: int8('mark_xor').notNull().default(0n),

@@ -4,7 +4,7 @@ import { addToPruned } from './add-to-pruned.js';
 import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
-const rowsInStep = 100_000;
+const rowsInStep = 20_000;
 
 /**
  * Drops the oldest day of `events` that is too old, a step at a time; each step finds out where the one before, or a worker
@@ -40,9 +40,11 @@ interface Leaving {
 
 async function findLeaving(client: PoolClient): Promise<Leaving | undefined> {
   const { rows } = await client.query<Leaving>(`
-    select l.day::text as day, 'events_' || to_char(l.day, 'YYYYMMDD') as name,
+    select l.day::text as day, n.name,
            case when i.inhrelid is null then 'gone' when i.inhdetachpending then 'pending' else 'attached' end as state
-    from leaving l left join pg_inherits i on i.inhrelid = l.partition`);
+    from leaving l
+    cross join lateral (select 'events_' || to_char(l.day, 'YYYYMMDD') as name) n
+    left join pg_inherits i on i.inhrelid = to_regclass(n.name) and i.inhparent = 'events'::regclass`);
   return rows[0];
 }
 
@@ -63,15 +65,15 @@ async function isTooOld(client: PoolClient, { retention }: KeepDeps, day: string
  */
 async function chooseDay(client: PoolClient, { retention }: KeepDeps): Promise<Leaving | undefined> {
   if (retention.eventsMs === undefined) return undefined;
-  const { rows } = await client.query<{ oid: string; name: string; day: string }>(
-    `select oid, relname as name, day::text as day
+  const { rows } = await client.query<{ name: string; day: string }>(
+    `select relname as name, day::text as day
      from pg_inherits join pg_class on oid = inhrelid
      cross join lateral (select to_date(substr(relname, 8), 'YYYYMMDD') as day) d
      where inhparent = 'events'::regclass and relname ~ '^events_\\d{8}$' and ${tooOldDay}
      order by day`,
     [retention.eventsMs],
   );
-  for (const { oid, name, day } of rows) {
+  for (const { name, day } of rows) {
     const { rows: ready } = await client.query<{ ready: boolean }>(
       `select coalesce((select max(position) from ${name}), 0) <= removable_up_to_v1()
           and (w.position >= w.known or exists (
@@ -81,7 +83,7 @@ async function chooseDay(client: PoolClient, { retention }: KeepDeps): Promise<L
       [day],
     );
     if (ready[0]?.ready !== true) continue;
-    await client.query('insert into leaving (day, partition) values ($1, $2)', [day, oid]);
+    await client.query('insert into leaving (day) values ($1)', [day]);
     return { day, name, state: 'attached' };
   }
   return undefined;
@@ -116,9 +118,9 @@ async function detach(pool: Pool, { day, name }: Leaving, how: 'concurrently' | 
 }
 
 async function dropTable(client: PoolClient, { name }: Leaving): Promise<number> {
-  const { rows: tables } = await client.query<{ there: boolean }>(
-    `select exists (select from pg_class c join leaving l on l.partition = c.oid) as there`,
-  );
+  const { rows: tables } = await client.query<{ there: boolean }>('select to_regclass($1) is not null as there', [
+    name,
+  ]);
   // It may have been dropped by hand meanwhile.
   if (tables[0]?.there === true) {
     await client.query(`lock table ${name} in access exclusive mode`);
