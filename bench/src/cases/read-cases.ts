@@ -1,8 +1,10 @@
-import { type Client, createClient } from '@eventsieve/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Client, createClient, type ListOptions } from '@eventsieve/client';
 import type { Bench } from '../bench-context.js';
 import { idOf, kindsOfPlace, topics } from '../load/events.js';
 import { createLatencies } from '../load/latencies.js';
 import { type BigSystem, bigSystem } from './big-system.js';
+import { loadAndSettle } from './measure-load.js';
 
 export interface ReadCase {
   readonly name: string;
@@ -11,6 +13,8 @@ export interface ReadCase {
   readonly of?: string;
   /** Fewer when each takes long. */
   readonly times?: number;
+  /** While events arrive. */
+  readonly arriving?: boolean;
   /** Says what is to be asked for again and again. */
   readonly prepare: (client: Client, big: BigSystem) => Promise<() => Promise<unknown>>;
 }
@@ -19,6 +23,68 @@ const callers = 2;
 const deepPages = 600;
 const topic = topics[0];
 const pageSize = 100;
+const arrivingPerSecond = 5_000;
+const rolledUpWithinMs = 300_000;
+
+/** The first page of a filter, while events arrive. */
+function filterCase(
+  name: string,
+  about: string,
+  filter: ListOptions | ((big: BigSystem) => Promise<ListOptions>),
+  times?: number,
+): ReadCase {
+  return {
+    name: `page-by-${name}`,
+    about: `ListEvents ${about}, the first 100, while 5,000 a second arrive`,
+    arriving: true,
+    ...(times !== undefined && { times }),
+    prepare: async (client, big) => {
+      const options = typeof filter === 'function' ? await filter(big) : filter;
+      return async () => (await client.pages({ pageSize, ...options }).next()).value;
+    },
+  };
+}
+
+/** When the event in the middle was received and happened. Searches by time count on what has been rolled up. */
+async function middleOf({ system: { database }, history }: BigSystem): Promise<{ received: string; happened: string }> {
+  const giveUpAtMs = performance.now() + rolledUpWithinMs;
+  const waiting = 'select (w.position - r.position)::float8 as count from watermark w, rollup r';
+  while (((await database.pool.query<{ count: number }>(waiting)).rows[0]?.count ?? 0) > 200_000) {
+    if (performance.now() > giveUpAtMs) throw new Error('the roll-up does not come after the events');
+    await delay(200);
+  }
+  const { rows } = await database.pool.query<{ received: Date; happened: Date }>(
+    'select received_at as received, "timestamp" as happened from events where position >= $1 order by position limit 1',
+    [Math.floor(history.copies / 2)],
+  );
+  const [middle] = rows;
+  if (middle === undefined) throw new Error('there is no event in the middle');
+  return { received: middle.received.toISOString(), happened: middle.happened.toISOString() };
+}
+
+const filterCases: readonly ReadCase[] = [
+  filterCase('topic', 'by topic', { topic }),
+  filterCase('pattern', 'by a pattern of two topics, latest first', { topic: 'orders.*', order: 'desc' }),
+  filterCase('source', 'by source, latest first', { source: 'shop-3', order: 'desc' }),
+  filterCase('topic-and-source', 'by topic and source', { topic, source: 'shop-5' }),
+  filterCase('id', 'by id, of any topic', async ({ history }) => ({
+    eventId: idOf(kindsOfPlace * 7_919, history.ids),
+  })),
+  filterCase('received', 'from a time of receipt', async (big) => ({ receivedFrom: (await middleOf(big)).received })),
+  filterCase('received-to', 'before a time of receipt, latest first', async (big) => ({
+    receivedTo: (await middleOf(big)).received,
+    order: 'desc',
+  })),
+  filterCase('happened', 'from a time of the event', async (big) => ({ from: (await middleOf(big)).happened })),
+  filterCase('payload', 'by what many payloads contain', { payload: { currency: 'EUR', customer: { id: 4711 } } }),
+  filterCase('mix', 'by topic, source, time and payload', async (big) => ({
+    topic: 'orders.>',
+    source: 'shop-0',
+    receivedFrom: (await middleOf(big)).received,
+    payload: { express: false },
+  })),
+  filterCase('payload-of-none', 'by what no payload contains: stopped', { payload: { currency: 'USD' } }, 10),
+];
 
 export const readCases: readonly ReadCase[] = [
   {
@@ -71,15 +137,19 @@ export const readCases: readonly ReadCase[] = [
     times: 5,
     prepare: async (client) => () => client.reconcile({ timeoutMs: 120_000 }),
   },
+  ...filterCases,
 ];
 
-export async function runReadCase(bench: Bench, { name, of, times, prepare }: ReadCase): Promise<void> {
+export async function runReadCase(bench: Bench, { name, of, times, arriving, prepare }: ReadCase): Promise<void> {
   const big = await bigSystem(bench);
   const client = createClient({ query: big.system.query });
   try {
     const ask = await prepare(client, big);
     for (let warm = 0; warm < (times === undefined ? 200 : 1); warm++) await ask();
+    const plan = { door: 'grpc', payload: 'json', callsPerSecond: arrivingPerSecond / 100 } as const;
+    const load = arriving ? loadAndSettle(bench, big.system, big.history, plan) : undefined;
     const latencies = createLatencies();
+    let stopped = 0;
     const untilMs = performance.now() + bench.seconds * 1000;
     let asked = 0;
     const goesOn = () => (times === undefined ? performance.now() < untilMs : asked < times);
@@ -89,11 +159,13 @@ export async function runReadCase(bench: Bench, { name, of, times, prepare }: Re
       while (goesOn()) {
         asked++;
         const askedAtMs = performance.now();
-        await ask();
+        const answer = await ask();
         latencies.add(performance.now() - askedAtMs);
+        if (isStopped(answer)) stopped++;
       }
     });
-    await Promise.all(lanes);
+    // The next case needs the load, too, whatever became of this one.
+    await Promise.all(lanes).finally(() => load);
     const seconds = (performance.now() - begunAtMs) / 1000;
     const latency = latencies.percentiles();
     const { cpuSeconds: cpuOf, peakMb: rssOf } = big.system.use();
@@ -107,9 +179,11 @@ export async function runReadCase(bench: Bench, { name, of, times, prepare }: Re
       rssOf,
       rssMb: Math.max(...Object.values(rssOf)),
       exact: true,
-      more: { readsPerSecond: Math.round(asked / seconds) },
+      more: { readsPerSecond: Math.round(asked / seconds), ...(arriving && { stopped }) },
     });
   } finally {
     client.close();
   }
 }
+
+const isStopped = (answer: unknown) => (answer as { stopped?: boolean } | undefined)?.stopped === true;
