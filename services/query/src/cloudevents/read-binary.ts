@@ -6,10 +6,11 @@ import { addMember, addText, type Draft, emptyDraft, eventOf, isAttributeName } 
 import { decodeHeaderValue } from './header-value.js';
 
 const prefix = 'ce-';
+const required = ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'];
 
 /** Any of the required attributes makes it one, so that those which are missing are named. */
 export function isBinaryMode(headers: IncomingHttpHeaders): boolean {
-  return ['ce-specversion', 'ce-id', 'ce-source', 'ce-type'].some((name) => headers[name] !== undefined);
+  return required.some((name) => headers[name] !== undefined);
 }
 
 /** A CloudEvent whose attributes are headers and whose data is the body. Attributes in order, since proxies keep none. */

@@ -23,16 +23,17 @@ export interface OtherBody {
 export function takeBodies(app: FastifyInstance, maxBytes: number): void {
   app.removeAllContentTypeParsers();
   const take = (type: string, of: (bytes: Buffer) => Buffer | OtherBody) =>
-    app.addContentTypeParser(type, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-      of(await decoded(request.headers['content-encoding'], body, maxBytes)),
-    );
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, async ({ headers }: FastifyRequest, body: Buffer) => {
+      const encoding = headers['content-encoding'];
+      return of(encoding === undefined ? body : await decoded(encoding, body, maxBytes));
+    });
   take('application/json', (bytes) => bytes);
   for (const type of [linesType, cloudEventType, cloudEventsType] as const) take(type, (bytes) => ({ type, bytes }));
   take('*', (bytes) => ({ type: 'any', bytes }));
 }
 
-async function decoded(given: string | undefined, body: Buffer, maxBytes: number): Promise<Buffer> {
-  const encoding = (given ?? 'identity').trim().toLowerCase();
+async function decoded(given: string, body: Buffer, maxBytes: number): Promise<Buffer> {
+  const encoding = given.trim().toLowerCase();
   if (encoding === 'identity') return body;
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new EventsieveError('UNSUPPORTED_MEDIA_TYPE', 'content-encoding must be gzip or identity');
