@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
 import type { ServerWritableStream } from '@grpc/grpc-js';
@@ -51,7 +51,8 @@ export function serverStream<Request, Response>(
 function end(call: ServerWritableStream<unknown, unknown>, farewell: () => void): void {
   if (call.destroyed || isOver(call)) return;
   const stream = http2StreamOf(call);
-  const timer = setTimeout(() => stream?.destroy(), lastWordsMs);
+  // Not destroy(): a stream that is reset without an error leaves a caller of grpc-js, and its connection, waiting.
+  const timer = setTimeout(() => stream?.close(constants.NGHTTP2_CANCEL), lastWordsMs);
   stream?.once('close', () => clearTimeout(timer));
   farewell();
 }

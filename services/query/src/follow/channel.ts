@@ -25,6 +25,8 @@ export interface Channel {
   readonly filter: EventFilter;
   readonly payload: PayloadFilter | undefined;
   readonly encoding: Encoding;
+  /** How many events are looked for at a time, of those that are not covered. */
+  pageRows: number;
   /** What comes after this position need not be asked of Postgres. */
   covers(position: bigint): boolean;
   /** What the ring has after a position that is covered. */
@@ -35,6 +37,7 @@ export interface Channel {
 
 // Those who keep up are all at the same place, those who lag a little at another one.
 const chunksKept = 2;
+const firstPageRows = 64;
 
 export interface ChannelDeps {
   readonly ring: EventRing;
@@ -77,6 +80,7 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
     filter,
     payload,
     encoding,
+    pageRows: firstPageRows,
     covers(position) {
       if (position >= ring.end) return true;
       if (payload === undefined) return position >= ring.begin;

@@ -50,10 +50,10 @@ const maxPayloadFilters = 64;
 const readsAtATime = 3;
 const tickMs = 1_000;
 const defaultHeartbeatMs = 15_000;
-const pageRows = 1_000;
+const pageRows = { least: 16, most: 1_000 };
 // Each follower has one chunk on its way, at most: the more there are, the smaller it is.
 const bytesOnTheWay = 32 * 1024 ** 2;
-const chunkLimits = { least: 16 * 1024, most: 64 * 1024 };
+const chunkLimits = { least: 16 * 1024, most: 256 * 1024 };
 // Then others have their turn.
 const searchMs = 500;
 
@@ -90,8 +90,12 @@ export function createFollowing(options: FollowingOptions): Following {
       return await channel.older(after, () =>
         gate(async () => {
           const untilMs = performance.now() + searchMs;
-          const bounds = { after, upTo, descending: false, limit: pageRows, maxBytes: chunkBytes(), untilMs };
-          const { rows, searchedTo } = await searchEvents(channel.filter, bounds);
+          const limit = channel.pageRows;
+          const bounds = { after, upTo, descending: false, limit, maxBytes: chunkBytes(), untilMs };
+          const { rows, searchedTo, end } = await searchEvents(channel.filter, bounds);
+          // Postgres looks at so many to find out how many fit: of large events fewer are asked for.
+          const twice = Math.max(pageRows.least, Math.min(pageRows.most, rows.length * 2));
+          if (!end) channel.pageRows = twice;
           return chunkOfRows(rows, searchedTo, channel.encoding);
         }),
       );
