@@ -56,7 +56,8 @@ create index refused_conflicts on refused (position) where conflict;
 -- Counts the next stretch of positions: at most so many of them, and about as many copies. True when more waits, null when
 -- somebody else is at it. Nothing of a step that breaks off is kept.
 -- enable_seqscan is off because a plan made while the tables were small would be kept while they grow.
--- One plan for all stretches: with a partition for each day of a year, making it takes longer than counting.
+-- One plan for all stretches: with a partition for each day of a year, making it takes longer than counting. For the same
+-- reason only a few days are looked at, once it is sure that no other has anything of the stretch.
 create function roll_up_v1(most integer) returns boolean language plpgsql
 set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -69,6 +70,9 @@ declare
   reached bigint;
   crowded bigint;
   chapter_end bigint;
+  seen_at timestamptz;
+  since timestamptz := '-infinity';
+  until timestamptz := 'infinity';
 begin
   select * into done from rollup for update skip locked;
   if not found then
@@ -92,11 +96,31 @@ begin
     reached := greatest(crowded - 1, done.position + 1);
   end if;
 
+  -- Each position has one row. Where so many are found as there are positions, there are no others.
+  seen_at := coalesce(done.received_to, (select c.received_to from chapters c order by c.first_position desc limit 1));
+  if (
+    select count(*) from events e
+    where e.position > done.position and e.position <= reached
+      and e.received_at >= seen_at - interval '1 day' and e.received_at < seen_at + interval '2 days'
+  ) + (
+    select count(*) from refused r where r.position > done.position and r.position <= reached
+  ) + (
+    select count(*) from tallies t where t.position > done.position and t.position <= reached
+  ) + (
+    select count(*) from dead_letters d where d.position > done.position and d.position <= reached
+  ) + (
+    select count(*) from replays p where p.position > done.position and p.position <= reached
+  ) = reached - done.position then
+    since := seen_at - interval '1 day';
+    until := seen_at + interval '2 days';
+  end if;
+
   with stored as (
     select e.source, e.topic, count(*) as n,
            min(e.received_at) as received_from, max(e.received_at) as received_to,
            min(e."timestamp") as happened_from, max(e."timestamp") as happened_to
-    from events e where e.position > done.position and e.position <= reached
+    from events e
+    where e.position > done.position and e.position <= reached and e.received_at >= since and e.received_at < until
     group by e.source, e.topic
   ), tallied as (
     select g.value ->> 'source' collate "C" as source, g.value ->> 'topic' collate "C" as topic, i.value as event_id,

@@ -142,6 +142,20 @@ describe('counting by source', () => {
     await expectCountsOfRows();
   });
 
+  test('finds events whatever the days in which they came, in any order', async () => {
+    const days = [0, -9, -9, 1, -4, -9, 0, 8, 0, 0, -4, 8, -9];
+    const receivedAtOf = (day: number) => someTimeUs + BigInt(day) * 86_400_000_000n;
+    await ensurePartitions(database.pool, days.map(receivedAtOf));
+    await store(
+      ...days.map((day, n) => copyAt({ position: n + 1, eventId: `e${n}`, receivedAtUs: receivedAtOf(day) })),
+    );
+    for (let position = 1; position <= days.length; position += 2) {
+      await settle(position);
+      await rollUpAll(3);
+    }
+    await expectCountsOfRows();
+  });
+
   test('is one chore of many workers, at the same time', async () => {
     for (const batch of history(9)) await store(...batch);
     await settle(700);

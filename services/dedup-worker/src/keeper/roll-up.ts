@@ -2,8 +2,8 @@ import type { Pool } from 'pg';
 import type { Chore } from './keeper.js';
 
 const everyMs = 1_000;
-const slowStepMs = 30;
-const leastPositions = 250;
+const slowStepMs = 60;
+const leastPositions = 1_000;
 const mostPositions = 20_000;
 
 // Named, so that each connection plans it once. The migrations hold the function.
