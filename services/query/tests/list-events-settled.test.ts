@@ -3,6 +3,7 @@ import { ListEventsRequest, Order } from '@eventsieve/contract/gen/eventsieve/v1
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { parseInstant } from '../src/instant.js';
 import { listEvents } from '../src/rpc/list-events.js';
+import { writeChapters } from './list-events-world.js';
 import { openFixture, type QueryFixture } from './query-fixture.js';
 
 let fixture: QueryFixture;
@@ -23,6 +24,60 @@ const positionsOf = async (changes: Partial<ListEventsRequest> = {}) =>
 const daysAgo = (days: number, time = '12:00:00Z') =>
   `${new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)}T${time}`;
 const orders = [Order.ORDER_ASC, Order.ORDER_DESC];
+
+describe('many days', () => {
+  const days = 75;
+  const makeDays = () =>
+    fixture.database.pool.query(
+      `select ensure_event_partition_v1(d::date) from generate_series(current_date - ${days}, current_date, interval '1 day') d`,
+    );
+  // A clock that jumps: two events on each day, and every seventh of some other day.
+  const copyOf = (i: number) => ({
+    position: i * 3 + 1,
+    topic: `t.${i % 4}`,
+    source: i % 5 === 0 ? 'seldom' : 'shop',
+    receivedAt: daysAgo(i % 7 === 0 ? (i * 31) % days : days - Math.floor(i / 2)),
+  });
+  const copies = Array.from({ length: days * 2 }, (_, i) => copyOf(i));
+
+  it('are looked into a few at a time, and nothing is missed', async () => {
+    await makeDays();
+    await fixture.store(...copies);
+    const known = copies.map(({ position, receivedAt, ...rest }) => {
+      const us = BigInt(Date.parse(receivedAt)) * 1000n;
+      return { ...rest, position, eventId: `e${position}`, receivedUs: us, happenedUs: us, payload: {} };
+    });
+    await writeChapters(fixture.database.pool, known, 8, 400);
+    const requests: [Partial<ListEventsRequest>, (copy: (typeof copies)[number]) => boolean][] = [
+      [{}, () => true],
+      [{ topic: 't.2' }, ({ topic }) => topic === 't.2'],
+      [{ topic: 't.*', source: 'seldom' }, ({ source }) => source === 'seldom'],
+      [{ receivedFrom: parseInstant(daysAgo(30)) }, ({ receivedAt }) => receivedAt >= daysAgo(30)],
+      [{ receivedTo: parseInstant(daysAgo(30)) }, ({ receivedAt }) => receivedAt < daysAgo(30)],
+    ];
+    for (const [request, fits] of requests) {
+      for (const order of orders) {
+        const found: number[] = [];
+        let cursor = '';
+        do {
+          const page = await ask({ ...request, order, limit: 9, cursor });
+          found.push(...page.events.map(({ position }) => Number(position)));
+          cursor = page.nextCursor;
+        } while (cursor !== '');
+        const expected = copies.filter(fits).map(({ position }) => position);
+        expect(found).toEqual(order === Order.ORDER_DESC ? expected.reverse() : expected);
+      }
+    }
+  });
+
+  it('are left out where a chapter has no events of them', async () => {
+    await makeDays();
+    await fixture.store({ position: 1, receivedAt: daysAgo(10) }, { position: 2, receivedAt: daysAgo(40) });
+    // What no roll-up would write shows whether it is believed.
+    await fixture.database.pool.query('insert into chapters values (1, 1, 1, $1, $1, $1, $1)', [daysAgo(20)]);
+    expect(await positionsOf()).toEqual([2]);
+  });
+});
 
 describe('chapters', () => {
   const store = (receivedAt: readonly string[]) =>
@@ -54,7 +109,11 @@ describe('chapters', () => {
     const count = 1200;
     const dayOf = (position: number) => daysAgo(Math.floor((position - 1) / 2) % 2 === 0 ? 1 : 2);
     await store(Array.from({ length: count }, (_, i) => dayOf(i + 1)));
-    for (let first = 1; first < count; first += 2) await chapter(first, first + 1, dayOf(first), dayOf(first));
+    const firsts = Array.from({ length: count / 2 }, (_, i) => i * 2 + 1);
+    await fixture.database.pool.query(
+      'insert into chapters select f, f + 1, 2, t, t, t, t from unnest($1::bigint[], $2::timestamptz[]) c (f, t)',
+      [firsts, firsts.map(dayOf)],
+    );
     const expected = Array.from({ length: count }, (_, i) => i + 1).filter((each) => dayOf(each) === daysAgo(1));
     for (const order of orders) {
       const positions: number[] = [];

@@ -3,6 +3,7 @@ import type { Statements } from '../sql/database.js';
 import type { EventRow } from '../sql/event-row.js';
 import { bindings } from './bindings.js';
 import { findKeys } from './find-keys.js';
+import { asksForManyDays } from './many-days.js';
 import { openPage } from './open-page.js';
 import { type Scanned, scanEvents } from './scan-events.js';
 import { type SearchClock, startSearchClock } from './search-clock.js';
@@ -47,10 +48,11 @@ export interface SearchDeps {
 const highest = 2n ** 63n - 1n;
 
 export function searchesEvents({ database, slots }: SearchDeps): SearchEvents {
+  const haveManyDays = asksForManyDays(database);
   return async (filter, bounds) => {
     const clock = startSearchClock(slots, bounds.untilMs);
     try {
-      return await search(database, filter, bounds, clock);
+      return await search(database, filter, bounds, clock, await haveManyDays());
     } finally {
       clock.close();
     }
@@ -62,6 +64,7 @@ async function search(
   filter: EventFilter,
   bounds: SearchBounds,
   clock: SearchClock,
+  manyDays: boolean,
 ): Promise<FoundEvents> {
   const { descending, upTo } = bounds;
   const { low, high } = rangeOf(bounds);
@@ -94,7 +97,7 @@ async function search(
   function stretchesFor([way]: readonly Way[]): Iterable<Stretch> | AsyncIterable<Stretch> {
     if (way === undefined) return [];
     const whole = { low, high, receivedFromUs: undefined, receivedToUs: undefined };
-    return way.kind === 'id' ? [whole] : stretchesOf(database, filter, low, high, descending);
+    return way.kind === 'id' ? [whole] : stretchesOf(database, filter, low, high, descending, manyDays);
   }
 
   function look(way: Way, stretch: Stretch, budgetMs: number): Promise<Scanned> {

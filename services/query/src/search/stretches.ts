@@ -21,12 +21,15 @@ interface ChapterRow {
   readonly received_to_us: string;
 }
 
-const chaptersAtOnce = 256;
+// Of many days the nearest chapter first, and then more and more at once: most pages are full by then.
+const chaptersAtFirst = { fewDays: 256, manyDays: 1 };
+const growth = 4;
+const mostAtOnce = 4096;
 
 /**
  * Those of the positions from `low` to `high` that can hold events of the times that the filter asks for, in order. What
  * is in a chapter is settled, and its times bound those of all of its events, whatever clocks did. Above the last chapter
- * anything can be.
+ * anything can be. With many days it is worth it without a time, too: each stretch says which days it is on.
  */
 export async function* stretchesOf(
   database: Statements,
@@ -34,17 +37,20 @@ export async function* stretchesOf(
   low: bigint,
   high: bigint,
   descending: boolean,
+  manyDays: boolean,
 ): AsyncGenerator<Stretch> {
   const { receivedFromUs, receivedToUs, happenedFromUs, happenedToUs } = filter;
   const days = { receivedFromUs: dayOf(receivedFromUs), receivedToUs: dayAfter(receivedToUs) };
-  if ([receivedFromUs, receivedToUs, happenedFromUs, happenedToUs].every((us) => us === undefined)) {
+  const anyTime = [receivedFromUs, receivedToUs, happenedFromUs, happenedToUs].every((us) => us === undefined);
+  if (anyTime && !manyDays) {
     yield { low, high, ...days };
     return;
   }
   let bounds = { low, high };
   let tailShown = false;
+  let atOnce = manyDays ? chaptersAtFirst.manyDays : chaptersAtFirst.fewDays;
   for (;;) {
-    const rows = await readChapters(database, filter, bounds, descending);
+    const rows = await readChapters(database, filter, bounds, descending, atOnce);
     const frontier = BigInt(rows[0]?.frontier ?? 0);
     const tail = { low: frontier < low ? low : frontier + 1n, high, ...days };
     if (descending && !tailShown && tail.low <= high) yield tail;
@@ -54,13 +60,14 @@ export async function* stretchesOf(
       yield { low: from < low ? low : from, high: to > high ? high : to, ...received };
     }
     const last = chapters.at(-1);
-    if (chapters.length < chaptersAtOnce || last === undefined) {
+    if (chapters.length < atOnce || last === undefined) {
       if (!descending && tail.low <= high) yield tail;
       return;
     }
     bounds = descending
       ? { low, high: BigInt(last.first_position ?? 0) - 1n }
       : { low: BigInt(last.last_position) + 1n, high };
+    atOnce = Math.min(atOnce * growth, mostAtOnce);
   }
 }
 
@@ -69,11 +76,14 @@ function readChapters(
   { receivedFromUs, receivedToUs, happenedFromUs, happenedToUs }: EventFilter,
   { low, high }: { readonly low: bigint; readonly high: bigint },
   descending: boolean,
+  atOnce: number,
 ): Promise<ChapterRow[]> {
   const { bind, values } = bindings();
   const conditions = [
     `last_position >= ${bind(low)}`,
     `first_position <= ${bind(high)}`,
+    // Without events it has no times.
+    'received_to is not null',
     ...overlap('received', receivedFromUs, receivedToUs, bind),
     ...overlap('happened', happenedFromUs, happenedToUs, bind),
   ];
@@ -84,13 +94,12 @@ function readChapters(
               (extract(epoch from received_from) * 1000000)::bigint as received_from_us,
               (extract(epoch from received_to) * 1000000)::bigint as received_to_us
        from chapters where ${conditions.join(' and ')}
-       order by first_position ${descending ? 'desc' : 'asc'} limit ${chaptersAtOnce}
+       order by first_position ${descending ? 'desc' : 'asc'} limit ${atOnce}
      ) c on true`,
     values,
   );
 }
 
-/** A chapter without events has no times, and fits none. */
 function overlap(times: string, fromUs: bigint | undefined, toUs: bigint | undefined, bind: Bind): string[] {
   return [...within(`${times}_to`, fromUs, undefined, bind), ...within(`${times}_from`, undefined, toUs, bind)];
 }
