@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { encodeCursor } from '../src/cursor.js';
 import { defaultExportLimits, serveEventsExport } from '../src/http/events-export.js';
-import { type RunningHttpServer, startHttpServer } from '../src/http/server.js';
+import { type HttpServerOptions, type RunningHttpServer, startHttpServer } from '../src/http/server.js';
 import type { Queries } from '../src/queries.js';
 import { openFixture, type QueryFixture, silent } from './query-fixture.js';
 
@@ -34,14 +34,27 @@ afterAll(async () => {
 });
 
 type Changes = Partial<Pick<Queries, 'searchEvents' | 'searchTimeoutMs'>>;
-function serverOf(changes: Changes = {}, limits: Partial<typeof defaultExportLimits> = {}, drainMs = 3_000) {
+function serverOf(
+  changes: Changes = {},
+  limits: Partial<typeof defaultExportLimits> = {},
+  more: Partial<HttpServerOptions> = {},
+) {
   const deps = {
     queries: { ...fixture.queries, ...changes },
     logger: silent,
     exportLimits: { ...defaultExportLimits, ...limits },
   };
   const serve = (app: FastifyInstance) => serveEventsExport(app, deps);
-  return startHttpServer({ host: '127.0.0.1', port: 0, maxRequestBytes: 100_000, drainMs, logger: silent, serve });
+  const drainMs = 3_000;
+  return startHttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    maxRequestBytes: 100_000,
+    drainMs,
+    logger: silent,
+    serve,
+    ...more,
+  });
 }
 
 /** The answer as it comes, not inflated. */
@@ -169,6 +182,33 @@ test.each(['gzip;q=0', 'br', 'identity'])('not as gzip for %s', async (encoding)
   expect((await buffer(response)).toString().split('\n')).toHaveLength(4);
 });
 
+it('is for pages of other origins as every answer is', async () => {
+  const origin = 'https://a.example';
+  const open = await serverOf({}, {}, { corsOrigins: [origin] });
+  const response = await ask('', { origin }, open);
+  await buffer(response);
+  await open.stop();
+  expect(response.headers).toMatchObject({ vary: 'Origin, Accept-Encoding', 'access-control-allow-origin': origin });
+});
+
+it('gives its place free however it ends', async () => {
+  let away = true;
+  const searchEvents: Queries['searchEvents'] = (filter, bounds) =>
+    away ? Promise.reject(new Error('Connection terminated')) : fixture.queries.searchEvents(filter, bounds);
+  const single = await serverOf({ searchEvents }, { maxExports: 1 });
+  const statusOf = async () => {
+    const response = await ask('', {}, single);
+    await buffer(response);
+    return response.statusCode;
+  };
+  expect(await statusOf()).toBe(503);
+  await waitUntil('the failed one is over', async () => (await statusOf()) === 503);
+  away = false;
+  await waitUntil('there is room for one', async () => (await statusOf()) === 200);
+  await waitUntil('there is room for another', async () => (await statusOf()) === 200);
+  await single.stop();
+});
+
 it('cannot be asked for its HEAD', async () => {
   const response = await fetch(`${server.address}/events/export`, { method: 'HEAD' });
   expect({ status: response.status, allow: response.headers.get('allow') }).toEqual({ status: 405, allow: 'GET' });
@@ -279,7 +319,7 @@ it('is read no further than its client reads, and cut off when that takes nothin
 });
 
 it('does not hold up a service that stops, and is broken by it', async () => {
-  const stopping = await serverOf({}, { graceMs: 100 }, 5_000);
+  const stopping = await serverOf({}, { graceMs: 100 }, { drainMs: 5_000 });
   const open = await ask('?topic=many', {}, stopping);
   const begunAtMs = Date.now();
   // It would reject if connections had to be cut off.
