@@ -1,7 +1,7 @@
 import { type EventFilter, matchesButPayload } from '../filter/event-filter.js';
 import type { EventRow } from '../sql/event-row.js';
 import type { Encoding } from './encoding.js';
-import type { EventRing, RingEvent } from './event-ring.js';
+import { type EventRing, heldMs, type RingEvent } from './event-ring.js';
 import type { PayloadFilter } from './payload-filters.js';
 
 export interface Message {
@@ -49,7 +49,7 @@ export interface ChannelDeps {
 }
 
 export function createChannel({ ring, filter, payload, encoding, chunkBytes }: ChannelDeps): Channel {
-  const kept = new Map<bigint, Chunk>();
+  const kept = new Map<bigint, { readonly chunk: Chunk; readonly sinceMs: number }>();
   const reading = new Map<bigint, Promise<Chunk>>();
 
   function matches({ row, contains }: RingEvent): boolean {
@@ -59,7 +59,14 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
   function keep(position: bigint, chunk: Chunk): void {
     const [oldest] = kept.keys();
     if (kept.size >= chunksKept && oldest !== undefined) kept.delete(oldest);
-    kept.set(position, chunk);
+    kept.set(position, { chunk, sinceMs: performance.now() });
+  }
+
+  function recent(position: bigint): Chunk | undefined {
+    const found = kept.get(position);
+    if (found === undefined || performance.now() - found.sinceMs < heldMs) return found?.chunk;
+    kept.delete(position);
+    return undefined;
   }
 
   function readRing(position: bigint): Chunk {
@@ -88,14 +95,14 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
     },
     after(position) {
       if (position >= ring.end) return chunkOf([], 0, position);
-      const known = kept.get(position);
+      const known = recent(position);
       if (known !== undefined) return known;
       const made = readRing(position);
       keep(position, made);
       return made;
     },
     async older(position, read) {
-      const known = kept.get(position) ?? reading.get(position);
+      const known = recent(position) ?? reading.get(position);
       if (known !== undefined) return known;
       const made = read();
       reading.set(position, made);

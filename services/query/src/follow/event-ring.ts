@@ -25,6 +25,9 @@ export interface EventRing {
   encode(event: RingEvent, encoding: Encoding): Buffer;
 }
 
+/** What was read is held no longer than this: what is erased meanwhile must not be given for long. */
+export const heldMs = 10_000;
+
 // What an entry takes besides its texts, roughly.
 const entryBytes = 500;
 const wornOut = 4096;

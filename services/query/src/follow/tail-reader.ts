@@ -1,7 +1,7 @@
 import type { Logger } from '@eventsieve/runtime/logger';
 import { shareNext } from '../share-next.js';
 import type { Statements } from '../sql/database.js';
-import type { EventRing, RingEvent } from './event-ring.js';
+import { type EventRing, heldMs, type RingEvent } from './event-ring.js';
 import type { PayloadFilter, PayloadFilters } from './payload-filters.js';
 import { type NewRow, readNewRows, readWatermark } from './tail-statements.js';
 
@@ -29,8 +29,6 @@ const idleMs = 40;
 const idleAfterMs = 2_000;
 const failedMs = 250;
 const rowLimit = { least: 16, most: 1_000 };
-// What was erased meanwhile must not be given for long.
-const heldMs = 10_000;
 const pageBytes = 2 * 1024 ** 2;
 
 /** Looks at the watermark, and when that has moved reads what is new below it. The first look only says where that is. */
