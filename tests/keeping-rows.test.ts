@@ -210,6 +210,25 @@ describe('counts by minute', () => {
   });
 });
 
+test('nothing is removed while somebody else is at it', async () => {
+  await fixture.storeFrom(5, { position: 1 });
+  await fixture.storeFrom(5, { position: 2, eventId: 'e1' });
+  await fixture.deadLetter(3, 'orders', 'd');
+  await fixture.sql("update dead_letters set state = 'discarded', state_since = now() - interval '5 days'");
+  await fixture.storeFrom(0, { position: 4 });
+  const keep = () =>
+    fixture
+      .keeping({ eventsMs: dayMs, keysMs: dayMs, refusedMs: dayMs, deadLettersMs: dayMs, seriesMs: dayMs })
+      .toTheEnd();
+  const other = await fixture.database.pool.connect();
+  await other.query('begin');
+  await other.query('select pg_advisory_xact_lock(keeping_lock_key())');
+  expect(await keep()).toEqual({});
+  await other.query('rollback');
+  other.release();
+  expect(await keep()).toEqual({ events: 1, event_keys: 1, refused: 1, dead_letters: 1, minute_counters: 1 });
+});
+
 test('what cannot be removed holds up nothing else, and is said', async () => {
   await fixture.storeFrom(5, { position: 1 });
   await fixture.storeFrom(5, { position: 2, eventId: 'e1' });

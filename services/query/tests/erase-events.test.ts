@@ -187,6 +187,16 @@ describe('a topic', () => {
   });
 });
 
+test('while somebody else removes rows an erasure waits, and is to be asked for again when that takes long', async () => {
+  await settled({ position: 1 });
+  const other = await fixture.database.pool.connect();
+  await other.query('select pg_advisory_lock(keeping_lock_key())');
+  await expect(erase('orders', 'e1')).rejects.toMatchObject({ code: 'UNAVAILABLE', retryAfterMs: 1_000 });
+  await other.query('select pg_advisory_unlock(keeping_lock_key())');
+  other.release();
+  expect(await erase('orders', 'e1')).toMatchObject({ erased: 1n });
+});
+
 test('after an erasure a real loss is still found', async () => {
   await settled({ position: 1 }, { position: 2 }, { position: 3, topic: 'other' });
   await erase('orders', 'e1');

@@ -2,7 +2,7 @@ import { addToPruned, utcDay } from './add-to-pruned.js';
 import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
-const blocksInStep = 256;
+const blocksInStep = 128;
 const leastBetweenWalks = '1 hour';
 
 type Walk = { readonly next_block: string; readonly due: boolean; readonly blocks: string; readonly before: string };
