@@ -32,7 +32,8 @@ const followedTopic = 'orders.eu';
 const retryMs = 100;
 const pollMs = 50;
 const resumes = 10;
-const resumedWithinMs = 30_000;
+/** Without another event for so long it has been given all that it gets. */
+const stillMs = 15_000;
 const reconnectAfterMs = { min: 200, max: 6_000 };
 
 /**
@@ -54,9 +55,15 @@ export function watchTails({ direct, http }: World, random: Random): TailWatcher
     const again = async () => {
       while (!over.signal.aborted) {
         follower.begun++;
+        // Not AbortSignal.any: Node 20 may collect what it is made of, and then it never aborts.
+        const gone = new AbortController();
+        const leave = () => gone.abort();
+        over.signal.addEventListener('abort', leave);
         const goneMs = random.whole(reconnectAfterMs.min, reconnectAfterMs.max);
-        const signal = restless ? AbortSignal.any([over.signal, AbortSignal.timeout(goneMs)]) : over.signal;
-        await read(follower, signal).catch(() => undefined);
+        const timer = restless ? setTimeout(leave, goneMs) : undefined;
+        await read(follower, gone.signal).catch(() => undefined);
+        clearTimeout(timer);
+        over.signal.removeEventListener('abort', leave);
         if (!over.signal.aborted) await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
     };
@@ -117,9 +124,12 @@ export function watchTails({ direct, http }: World, random: Random): TailWatcher
       const again: Follower = { ...before, name, positions: [], cursors: [], cursor: before.cursors[at], begun: 1 };
       const ended = new AbortController();
       const reading = before.read(again, ended.signal).catch(() => undefined);
-      const untilMs = Date.now() + resumedWithinMs;
-      while ((again.positions.at(-1) ?? 0n) < (rest.at(-1) ?? 0n) && Date.now() < untilMs) {
+      let given = 0;
+      let movedAtMs = Date.now();
+      while ((again.positions.at(-1) ?? 0n) < (rest.at(-1) ?? 0n) && Date.now() - movedAtMs < stillMs) {
         await new Promise((resolve) => setTimeout(resolve, pollMs));
+        if (again.positions.length > given) movedAtMs = Date.now();
+        given = again.positions.length;
       }
       ended.abort();
       await reading;
