@@ -103,6 +103,8 @@ beforeAll(async () => {
   events = makeEvents(500, 0);
   await fixture.store(...events.map(copyOf));
   const last = events.at(-1)?.position ?? 0;
+  await fixture.advance(last - 40);
+  while (await fixture.database.value<boolean>('select roll_up_v1(1000)'));
   await writeChapters(fixture.database.pool, events, 16, last - 40);
 });
 afterAll(() => fixture.close());

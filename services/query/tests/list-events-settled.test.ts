@@ -139,6 +139,26 @@ describe('chapters', () => {
   });
 });
 
+test('what the roll-up has never met together is not looked for below where it has come to', async () => {
+  const copies = Array.from({ length: 20 }, (_, i) => ({ position: i + 1, topic: i % 2 === 0 ? 'a.1' : 'a.2' }));
+  await fixture.store(...copies.map((copy) => ({ ...copy, source: copy.topic === 'a.1' ? 'x' : 'y' })));
+  await fixture.store({ position: 21, topic: 'a.1', source: 'y' }, { position: 22, topic: 'a.2', source: 'x' });
+  await fixture.advance(22);
+  const both = (topic: string, source: string) => positionsOf({ topic, source });
+  await fixture.database.pool.query('select roll_up_v1(20)');
+  expect(await both('a.1', 'y')).toEqual([21]);
+  expect(await both('a.*', 'x')).toHaveLength(11);
+  await fixture.database.pool.query('select roll_up_v1(20)');
+  expect(await both('a.1', 'y')).toEqual([21]);
+  expect(await both('a.2', 'z')).toEqual([]);
+  // What no roll-up would leave shows whether it is believed.
+  await fixture.database.pool.query("delete from source_counters where topic = 'a.1' and source = 'y'");
+  expect(await both('a.1', 'y')).toEqual([]);
+  expect(await positionsOf({ topic: 'a.1', source: 'y', order: Order.ORDER_DESC })).toEqual([]);
+  await fixture.store({ position: 23, topic: 'a.1', source: 'y' });
+  expect(await both('a.1', 'y')).toEqual([23]);
+});
+
 test.each([
   ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00Z'],
   ['9999-12-31T23:59:59.999999Z', '9999-12-31T23:59:59.999999Z'],

@@ -9,6 +9,7 @@ import { type Scanned, scanEvents } from './scan-events.js';
 import { type SearchClock, startSearchClock } from './search-clock.js';
 import type { Slots } from './slots.js';
 import { type Stretch, stretchesOf } from './stretches.js';
+import { unmetUpTo } from './unmet-pairs.js';
 import { walkIndex } from './walk-index.js';
 import { paceOf, type Way, waysOf } from './ways.js';
 
@@ -67,12 +68,13 @@ async function search(
   manyDays: boolean,
 ): Promise<FoundEvents> {
   const { descending, upTo } = bounds;
-  const { low, high } = rangeOf(bounds);
+  const { low: first, high } = rangeOf(bounds);
   const page = openPage(bounds.limit, bounds.maxBytes);
   const { rows } = page;
-  let searchedTo = descending ? high + 1n : low - 1n;
+  let searchedTo = descending ? high + 1n : first - 1n;
 
-  const ways = low > high ? [] : await waysOf(database, filter);
+  const ways = first > high ? [] : await waysOf(database, filter);
+  const low = greatest(first, (await emptyUpTo(ways)) + 1n);
   const pace = paceOf(ways);
   for await (const stretch of stretchesFor(ways)) {
     let rest: Stretch | undefined = stretch;
@@ -92,10 +94,17 @@ async function search(
     }
   }
   const last = BigInt(rows.at(-1)?.position ?? 0);
-  return { rows, searchedTo: descending ? 0n : greatest(low - 1n, upTo ?? last, 0n), end: true, stopped: false };
+  return { rows, searchedTo: descending ? 0n : greatest(first - 1n, upTo ?? last, 0n), end: true, stopped: false };
+
+  async function emptyUpTo(ways: readonly Way[]): Promise<bigint> {
+    const byTopic = ways.find((way) => way.kind === 'topics');
+    return byTopic === undefined || filter.source === undefined
+      ? -1n
+      : await unmetUpTo(database, byTopic.topics, filter.source);
+  }
 
   function stretchesFor([way]: readonly Way[]): Iterable<Stretch> | AsyncIterable<Stretch> {
-    if (way === undefined) return [];
+    if (way === undefined || low > high) return [];
     const whole = { low, high, receivedFromUs: undefined, receivedToUs: undefined };
     return way.kind === 'id' ? [whole] : stretchesOf(database, filter, low, high, descending, manyDays);
   }
