@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type System, startSystem } from './support/system.js';
+import { waitUntil } from './support/wait-until.js';
 
 const events = 300_000;
 const payloadBytes = 400;
@@ -48,7 +49,7 @@ async function measure(query: string) {
 }
 
 it.runIf(process.platform === 'linux')(
-  'an export of any size costs the same memory, and ends with the service',
+  'an export of any size costs the same memory',
   async () => {
     // Until the process has the memory that it takes to be busy.
     await measure('?cursor=200000');
@@ -59,16 +60,36 @@ it.runIf(process.platform === 'linux')(
     const [mib, baseMib, grownMib] = [bytes, before, most - before].map((each) => Math.round(each / mebibyte));
     console.log(`${lines} events, ${mib} MiB, ${Math.round(ms)} ms; ${baseMib} MiB before, at most ${grownMib} more`);
     expect(grownMib).toBeLessThan(70);
-
-    const held = await ask('');
-    const ending = await system.query?.stop();
-    expect(ending).toMatchObject({ code: 0 });
-    expect(ending?.ms).toBeLessThan(6_000);
-    await expect(
-      (async () => {
-        for await (const _ of held);
-      })(),
-    ).rejects.toThrow(/aborted|reset/i);
   },
   120_000,
 );
+
+async function readToTheEnd(response: IncomingMessage): Promise<void> {
+  for await (const _ of response);
+}
+
+const allowConnections = (allowed: boolean) =>
+  system.database.pool.query('update pg_database set datallowconn = $1 where datname = current_database()', [allowed]);
+
+it('an export breaks when the database goes away, and can be had again', async () => {
+  const held = await ask('');
+  await allowConnections(false);
+  await system.database.pool.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and application_name like 'eventsieve-query%'`,
+  );
+  await expect(readToTheEnd(held)).rejects.toThrow(/aborted|reset/i);
+  const refused = await ask('');
+  expect(refused.statusCode).toBeGreaterThanOrEqual(500);
+  await readToTheEnd(refused);
+  await allowConnections(true);
+  await waitUntil('the database is back', async () => (await measure(`?cursor=${events - 1_500}`)).lines === 1_500);
+});
+
+it('an export ends with the service, which does not wait for it', async () => {
+  const held = await ask('');
+  const ending = await system.query?.stop();
+  expect(ending).toMatchObject({ code: 0 });
+  expect(ending?.ms).toBeLessThan(6_000);
+  await expect(readToTheEnd(held)).rejects.toThrow(/aborted|reset/i);
+});
