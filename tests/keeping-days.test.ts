@@ -213,6 +213,30 @@ test('an audit that began before they went sees them or their sums, never neithe
   await keeper.toTheEnd();
 });
 
+test('an audit asks no more questions after a drop than before it', async () => {
+  await keepThree();
+  async function questions(): Promise<number> {
+    let asked = 0;
+    const auditDatabase: typeof fixture.queries.auditDatabase = {
+      ...fixture.queries.auditDatabase,
+      inSnapshot: (work) =>
+        fixture.queries.auditDatabase.inSnapshot((snapshot) =>
+          work({
+            query(text, values) {
+              asked++;
+              return snapshot.query(text, values);
+            },
+          }),
+        ),
+    };
+    expect((await reconcile({ ...fixture.queries, auditDatabase })).differences).toEqual([]);
+    return asked;
+  }
+  const before = await questions();
+  await fixture.keeping({ eventsMs: dayMs, keysMs: dayMs }).toTheEnd();
+  expect(await questions()).toBe(before);
+});
+
 test('days from which something is erased while they go add up at each step', async () => {
   await fixture.storeFrom(
     5,
