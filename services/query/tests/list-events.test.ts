@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
 import { ListEventsRequest, Order } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -104,6 +105,21 @@ test('a page of large events ends early and goes on at its cursor', async () => 
   const rest = await list({ topic: 'large', cursor: first.nextCursor });
   expect(positions([...first.events, ...rest.events])).toEqual([301, 302, 303, 304, 305, 306, 307, 308]);
   expect(rest.nextCursor).toBe('');
+});
+
+test('pages of events that are large in storage, too, miss none', async () => {
+  const payloadOf = () => JSON.stringify({ text: randomBytes(250_000).toString('hex') });
+  const copies = Array.from({ length: 40 }, (_, i) => ({ position: 401 + i, topic: 'huge', payload: payloadOf() }));
+  for (const copy of copies) await fixture.store(copy);
+  const found: number[] = [];
+  let cursor = '';
+  do {
+    const page = await list({ topic: 'huge', cursor });
+    expect(page.events.length).toBeLessThan(10);
+    found.push(...positions(page.events));
+    cursor = page.nextCursor;
+  } while (cursor !== '');
+  expect(found).toEqual(copies.map(({ position }) => position));
 });
 
 test.each([

@@ -23,6 +23,10 @@ interface AnyRow {
 }
 type FoundRow = EventRow & { readonly reach: string | null; readonly found: string };
 
+// A value takes more bytes in storage than as text when it is many small numbers. What is beyond this many times the bytes
+// that are wanted does not fit, and is not made text to find that out.
+const mostStoredOfText = 5;
+
 /**
  * Asks for events: `found` selects rows of events with `matches`, and `reach` how far all of them are among these, null
  * for to the end.
@@ -34,16 +38,23 @@ export async function scanEvents(
   { descending, rows: limit, maxBytes }: Page,
 ): Promise<Scanned> {
   const direction = descending ? 'desc' : 'asc';
+  const window = `window before_it as (order by position ${direction} rows between unbounded preceding and 1 preceding)`;
   const result = await database.query<AnyRow | FoundRow>(
     `with found as materialized (${found}), reach as (${reach}), nearest as (
-       select found.* from found, reach
-       where matches and (reach is null or position ${descending ? '>=' : '<='} reach)
-       order by position ${direction} limit ${limit}
+       select *, count(*) over () as found, sum(pg_column_size(payload)) over before_it as stored_before
+       from (
+         select found.* from found, reach
+         where matches and (reach is null or position ${descending ? '>=' : '<='} reach)
+         order by position ${direction} limit ${limit}
+       ) n
+       ${window}
      ), sized as (
-       select *, count(*) over () as found, sum(octet_length(payload)) over (
-         order by position ${direction} rows between unbounded preceding and 1 preceding
-       ) as bytes_before
-       from (select ${eventColumns} from nearest) shown
+       select *, sum(octet_length(payload)) over before_it as bytes_before
+       from (
+         select ${eventColumns}, found from nearest
+         where coalesce(stored_before, 0) < ${bind(maxBytes * mostStoredOfText)}::bigint
+       ) shown
+       ${window}
      )
      select * from reach left join sized on coalesce(bytes_before, 0) < ${bind(maxBytes)}
      order by position ${direction}`,
