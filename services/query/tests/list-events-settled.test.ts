@@ -148,6 +148,7 @@ test('what the roll-up has never met together is not looked for below where it h
   await fixture.database.pool.query('select roll_up_v1(20)');
   expect(await both('a.1', 'y')).toEqual([21]);
   expect(await both('a.*', 'x')).toHaveLength(11);
+  expect(await both('a.*', 'y')).toHaveLength(11);
   await fixture.database.pool.query('select roll_up_v1(20)');
   expect(await both('a.1', 'y')).toEqual([21]);
   expect(await both('a.2', 'z')).toEqual([]);
