@@ -23,11 +23,7 @@ export function serveEvent(app: FastifyInstance, queries: Queries): void {
     const payloadFormat = PayloadFormat.PAYLOAD_FORMAT_JSON;
     const { status: code, event } = await getEvent(queries, { topic, eventId, payloadFormat });
     const status = statusNames[code] ?? 'unknown';
-    if (
-      code === EventStatus.EVENT_STATUS_STORED &&
-      event !== undefined &&
-      prefers(request.headers.accept, cloudEventType)
-    ) {
+    if (event !== undefined && prefers(request.headers.accept, cloudEventType)) {
       const cloudEvent = cloudEventJson(event);
       if (cloudEvent !== undefined) return reply.type(`${cloudEventType}; charset=utf-8`).send(cloudEvent);
     }
