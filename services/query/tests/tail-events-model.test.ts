@@ -54,11 +54,11 @@ async function storeAll(fixture: QueryFixture, plan: Map<number, StoredCopy>, ra
   let taken = 0;
   const worker = async () => {
     while (taken < positions) {
-      const [first, last] = [taken + 1, Math.min(positions, taken + random.whole(1, 60))];
+      const [first, last] = [taken + 1, Math.min(positions, taken + random.whole(1, 20))];
       taken = last;
       open.add(first);
       const copies = [...plan.values()].filter(({ position }) => position >= first && position <= last);
-      await new Promise((resolve) => setTimeout(resolve, random.chance(0.1) ? 150 : random.whole(0, 15)));
+      await new Promise((resolve) => setTimeout(resolve, random.chance(0.1) ? 300 : random.whole(0, 60)));
       if (copies.length > 0) await fixture.store(...copies);
       open.delete(first);
       await fixture.advance(Math.min(taken + 1, ...open) - 1, taken);
@@ -84,8 +84,8 @@ function followRestlessly(
   const self: Omit<Restless, 'running'> = { given: [], begun: 0, cursor: undefined, condition };
   const running = (async () => {
     do {
-      self.begun++;
       const heard = await begin(self.cursor);
+      self.begun++;
       const stayUntilMs = performance.now() + random.whole(1, 400);
       const atEnd = () => decodeCursor(heard.cursor) >= BigInt(positions);
       await waitUntil('it has had enough', () => performance.now() > stayUntilMs || atEnd(), { everyMs: 5 });
@@ -111,6 +111,7 @@ test('whatever is stored in whatever order, each is given what its filter matche
       followRestlessly(doors, wish, door, random.fork(`${door} ${index}`), () => stored),
     ),
   );
+  await waitUntil('all follow', () => followers.every(({ begun }) => begun > 0));
   await storeAll(fixture, planned(random.fork('plan')), random.fork('workers'));
   stored = true;
   await Promise.all(followers.map(({ running }) => running));

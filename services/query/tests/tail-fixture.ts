@@ -12,6 +12,8 @@ export interface Doors {
   readonly following: Following;
   readonly http: string;
   readonly grpc: string;
+  /** What the metrics were told. */
+  readonly sent: Readonly<Record<'http' | 'grpc', number>>;
   client(): QueryServiceClient;
   stop(): Promise<void>;
 }
@@ -30,7 +32,11 @@ export async function openDoors(
     patienceMs: 10_000,
     ...options,
   });
-  const metrics = { followed: () => undefined, called: () => undefined };
+  const sent = { http: 0, grpc: 0 };
+  const followed = (door: 'http' | 'grpc', events: number) => {
+    sent[door] += events;
+  };
+  const metrics = { followed, called: () => undefined };
   const drainMs = 5_000;
   const http = await startHttpServer({
     host: '127.0.0.1',
@@ -54,6 +60,7 @@ export async function openDoors(
     following,
     http: http.address,
     grpc: grpc.address,
+    sent,
     client() {
       const client = new QueryServiceClient(grpc.address, credentials.createInsecure(), {
         'grpc.use_local_subchannel_pool': 1,
