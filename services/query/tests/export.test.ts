@@ -1,16 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
-import type { FastifyInstance } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, expect, it, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { encodeCursor } from '../src/cursor.js';
-import { defaultExportLimits, serveEventsExport } from '../src/http/events-export.js';
-import { type HttpServerOptions, type RunningHttpServer, startHttpServer } from '../src/http/server.js';
+import type { RunningHttpServer } from '../src/http/server.js';
 import type { Queries } from '../src/queries.js';
-import { openFixture, type QueryFixture, silent } from './query-fixture.js';
+import { askExport, serveExports } from './export-fixture.js';
+import { openFixture, type QueryFixture } from './query-fixture.js';
 
 let fixture: QueryFixture;
 let server: RunningHttpServer;
@@ -33,38 +31,9 @@ afterAll(async () => {
   await fixture.close();
 });
 
-type Changes = Partial<Pick<Queries, 'searchEvents' | 'searchTimeoutMs'>>;
-function serverOf(
-  changes: Changes = {},
-  limits: Partial<typeof defaultExportLimits> = {},
-  more: Partial<HttpServerOptions> = {},
-) {
-  const deps = {
-    queries: { ...fixture.queries, ...changes },
-    logger: silent,
-    exportLimits: { ...defaultExportLimits, ...limits },
-  };
-  const serve = (app: FastifyInstance) => serveEventsExport(app, deps);
-  const drainMs = 3_000;
-  return startHttpServer({
-    host: '127.0.0.1',
-    port: 0,
-    maxRequestBytes: 100_000,
-    drainMs,
-    logger: silent,
-    serve,
-    ...more,
-  });
-}
-
-/** The answer as it comes, not inflated. */
-function ask(query = '', headers: OutgoingHttpHeaders = {}, from = server): Promise<IncomingMessage> {
-  const { port } = new URL(from.address);
-  return new Promise((resolve, reject) => {
-    const request = get({ port, path: `/events/export${query}`, headers, agent: false }, resolve);
-    request.on('error', reject);
-  });
-}
+type Served = Parameters<typeof serveExports> extends [unknown, ...infer Rest] ? Rest : never;
+const serverOf = (...given: Served) => serveExports(fixture, ...given);
+const ask = (query = '', headers: OutgoingHttpHeaders = {}, from = server) => askExport(from, query, headers);
 
 async function linesOf(query: string): Promise<string[]> {
   const response = await ask(query);
@@ -73,19 +42,6 @@ async function linesOf(query: string): Promise<string[]> {
   return text.split('\n').slice(0, -1);
 }
 const idsOf = async (query: string) => (await linesOf(query)).map((line) => JSON.parse(line).event_id);
-
-/** Many of them, far more than anything between here and there holds. */
-async function storeMany(topic: string, events: number, bytes: number, from: number): Promise<void> {
-  for (let done = 0; done < events; done += 500) {
-    await fixture.store(
-      ...Array.from({ length: 500 }, (_, i) => ({
-        position: from + done + i,
-        topic,
-        payload: JSON.stringify({ noise: randomBytes(bytes / 2).toString('hex') }),
-      })),
-    );
-  }
-}
 
 test('a line is exactly what can be published, oldest first', async () => {
   const response = await ask();
@@ -270,63 +226,4 @@ it('is an error before it has begun, and a broken connection after', async () =>
   });
   expect(code).toBe('ECONNRESET');
   await broken.stop();
-});
-
-describe('a large one', () => {
-  beforeAll(() => storeMany('many', 4_000, 4_000, 100));
-
-  it('is one of a few at a time, whatever becomes of each', async () => {
-    const few = await serverOf({}, { maxExports: 2 });
-    const open = [await ask('?topic=many', {}, few), await ask('?topic=many', {}, few)];
-    const refused = await ask('', {}, few);
-    expect(refused.statusCode).toBe(429);
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
-    await buffer(refused);
-    open[0]?.destroy();
-    await buffer(open[1] as IncomingMessage);
-    await waitUntil('there is room', async () => {
-      const response = await ask('?cursor=nope', {}, few);
-      await buffer(response);
-      const again = await Promise.all([ask('?topic=none', {}, few), ask('?topic=none', {}, few)]);
-      await Promise.all(again.map((each) => buffer(each)));
-      return again.every(({ statusCode }) => statusCode === 200);
-    });
-    await few.stop();
-  });
-
-  it('is read no further than its client reads, and cut off when that takes nothing', async () => {
-    let pages = 0;
-    const { searchEvents } = fixture.queries;
-    const counting: Queries['searchEvents'] = (filter, bounds) => searchEvents(filter, bounds).finally(() => pages++);
-    const patient = await serverOf({ searchEvents: counting });
-    const whole = await buffer(await ask('?topic=many', {}, patient));
-    const all = pages;
-    expect(whole.length).toBeGreaterThan(16_000_000);
-
-    pages = 0;
-    const waiting = await ask('?topic=many', {}, patient);
-    const hasty = await serverOf({}, { patienceMs: 300, maxExports: 1 });
-    const cut = await ask('?topic=many', {}, hasty);
-    // Neither is read from.
-    await waitUntil('the one is cut off', async () => {
-      const next = await ask('?topic=none', {}, hasty);
-      await buffer(next);
-      return next.statusCode === 200;
-    });
-    expect(pages).toBeLessThan(all);
-    await expect(buffer(cut)).rejects.toThrow(/aborted|reset/i);
-    expect((await buffer(waiting)).equals(whole)).toBe(true);
-    expect(pages).toBe(all);
-    await Promise.all([patient.stop(), hasty.stop()]);
-  });
-
-  it('does not hold up a service that stops, and is broken by it', async () => {
-    const stopping = await serverOf({}, { graceMs: 100 }, { drainMs: 5_000 });
-    const open = await ask('?topic=many', {}, stopping);
-    const begunAtMs = Date.now();
-    // It would reject if connections had to be cut off.
-    await stopping.stop();
-    expect(Date.now() - begunAtMs).toBeLessThan(4_000);
-    await expect(buffer(open)).rejects.toThrow(/aborted|reset/i);
-  });
 });
