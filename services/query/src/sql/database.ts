@@ -76,8 +76,8 @@ async function explainOldSchema(statements: Statements, error: unknown): Promise
   return (await schemaTooOld(statements).catch(() => undefined)) ?? error;
 }
 
-// Classes of SQLSTATE: connection, transaction rollback, resources, operator intervention.
-const passing = /^(?:08|40|53|57)/;
+// Classes of SQLSTATE: connection, transaction rollback, resources, a state that passes, operator intervention.
+const passing = /^(?:08|40|53|55|57)/;
 const passingOfSockets = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
 // What pg says without a code.
 const passingWords = /timeout|Connection terminated|not queryable|connection is closed/i;
