@@ -21,8 +21,7 @@ interface ChapterRow {
   readonly received_to_us: string;
 }
 
-// Of many days the nearest chapter first, and then more and more at once: most pages are full by then.
-const chaptersAtFirst = { fewDays: 256, manyDays: 1 };
+// The nearest chapter first, and then more and more at once: most pages are full by then.
 const growth = 4;
 const mostAtOnce = 4096;
 
@@ -48,7 +47,7 @@ export async function* stretchesOf(
   }
   let bounds = { low, high };
   let tailShown = false;
-  let atOnce = manyDays ? chaptersAtFirst.manyDays : chaptersAtFirst.fewDays;
+  let atOnce = 1;
   for (;;) {
     const rows = await readChapters(database, filter, bounds, descending, atOnce);
     const frontier = BigInt(rows[0]?.frontier ?? 0);
@@ -57,7 +56,8 @@ export async function* stretchesOf(
     tailShown = true;
     const chapters = rows.filter(({ first_position }) => first_position !== null);
     for (const { low: from, high: to, ...received } of joined(chapters.map(stretchOf), descending)) {
-      yield { low: from < low ? low : from, high: to > high ? high : to, ...received };
+      const stretch = { low: from < low ? low : from, high: to > high ? high : to, ...received };
+      yield to - from < shortStretch ? { ...stretch, ...exactly(received, filter) } : stretch;
     }
     const last = chapters.at(-1);
     if (chapters.length < atOnce || last === undefined) {
@@ -69,6 +69,19 @@ export async function* stretchesOf(
       : { low: BigInt(last.last_position) + 1n, high };
     atOnce = Math.min(atOnce * growth, mostAtOnce);
   }
+}
+
+// What is not of the right time is passed over within the index, which is fast, but does not ask for the time.
+const shortStretch = 100_000n;
+
+function exactly(
+  { receivedFromUs, receivedToUs }: Pick<Stretch, 'receivedFromUs' | 'receivedToUs'>,
+  { receivedFromUs: fromUs, receivedToUs: toUs }: EventFilter,
+) {
+  return {
+    receivedFromUs: most(receivedFromUs, fromUs ?? receivedFromUs),
+    receivedToUs: least(receivedToUs, toUs ?? receivedToUs),
+  };
 }
 
 function readChapters(
