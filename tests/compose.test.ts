@@ -108,7 +108,8 @@ describe.each(services)('%s', (name, service) => {
 
   test('holds no secret', () => {
     for (const [variable, value] of Object.entries(written.services[name]?.environment ?? {})) {
-      if (/PASS|SECRET|TOKEN|KEY(?!_RETENTION)/.test(variable)) expect(value, variable).toMatch(/^\$\{[A-Z_]+:\?[^}]+\}$/);
+      if (/PASS|SECRET|TOKEN|KEY(?!_RETENTION)/.test(variable))
+        expect(value, variable).toMatch(/^\$\{[A-Z_]+:\?[^}]+\}$/);
       expect(value ?? '', variable).not.toMatch(/:\/\/[^/]*:[^/]*@/);
     }
   });
