@@ -68,4 +68,4 @@ create function removable_up_to_v1() returns bigint language sql stable as $$
 $$;
 
 create index dead_letters_settled on dead_letters (state_since) where state <> 'open';
-create index refused_conflicts_event on refused (topic, event_id) where conflict;
+create index refused_conflicts_event on refused (topic, event_id) where conflict and payload is not null;

@@ -28,8 +28,9 @@ export const startWorker: StartPart = async (environment, logger) => {
   const pool = createPool({
     url: config.databaseUrl,
     name: 'eventsieve-dedup-worker',
-    // One for each batch under way, and one each for aligning, opening an epoch, the watermark and the keeper.
-    max: config.batchesInFlight + 4,
+    // One for each batch under way, and one each for the watermark, the two chores, the metrics and the partitions of
+    // tomorrow. Aligning takes two, while there are no batches.
+    max: config.batchesInFlight + 5,
     statementTimeoutMs: config.statementTimeoutMs,
     onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
   });

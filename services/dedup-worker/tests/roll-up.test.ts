@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { rollsUp } from '../src/keeper/roll-up.js';
 import { ensurePartitions } from '../src/partitions.js';
@@ -154,6 +155,22 @@ describe('counting by source', () => {
       await rollUpAll(3);
     }
     await expectCountsOfRows();
+  });
+
+  test('goes on past sources and topics that no gateway lets pass, under as much of them as an index takes', async () => {
+    const odd = (bytes: number) => randomBytes(bytes / 2).toString('hex');
+    const topic = odd(1_200);
+    await store(copyAt({ position: 1, topic }), copyAt({ position: 2 }));
+    await store(copyAt({ position: 3, source: odd(9_000) }), copyAt({ position: 4, topic, source: odd(9_000) }));
+    await store(tallyAt(5, [{ topic: 'orders', source: odd(9_000), eventIds: ['e1'] }]));
+    await settle(5);
+    await rollUpAll(1_000);
+    expect(await reached()).toBe(5);
+    const sizes = (await counted()).map(({ source, topic: its, uniques, duplicates }) => {
+      return [source.length, its.length, uniques, duplicates];
+    });
+    expect(sizes).toHaveLength(5);
+    expect(sizes.every(([source = 0, its = 0]) => source <= 255 && its <= 255)).toBe(true);
   });
 
   test('is one chore of many workers, at the same time', async () => {

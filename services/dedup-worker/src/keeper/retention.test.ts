@@ -23,7 +23,7 @@ test('each has a setting of its own, of more than a year too', () => {
     RETENTION: '400d',
     KEY_RETENTION: '1000d',
     REFUSED_RETENTION: '24h',
-    DEAD_LETTER_RETENTION: '12h',
+    DEAD_LETTER_RETENTION: '36h',
     SERIES_RETENTION: '2d',
     RETENTION_INTERVAL: '5m',
   };
@@ -31,7 +31,7 @@ test('each has a setting of its own, of more than a year too', () => {
     eventsMs: 400 * dayMs,
     keysMs: 1000 * dayMs,
     refusedMs: dayMs,
-    deadLettersMs: dayMs / 2,
+    deadLettersMs: 1.5 * dayMs,
     seriesMs: 2 * dayMs,
     lookEveryMs: 300_000,
   });

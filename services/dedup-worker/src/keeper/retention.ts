@@ -29,9 +29,9 @@ export function readRetention(settings: Settings): Retention {
   const retention: Retention = {
     eventsMs: orForEver(settings.durationMs('RETENTION', 0, range), 'RETENTION', hourMs),
     keysMs: orForEver(settings.durationMs('KEY_RETENTION', 0, range), 'KEY_RETENTION', dayMs),
-    // A message that is handed out again is known by these rows.
+    // A message that is handed out again is known by these rows, and by dead letters.
     refusedMs: orForEver(settings.durationMs('REFUSED_RETENTION', 0, range), 'REFUSED_RETENTION', dayMs),
-    deadLettersMs: orForEver(settings.durationMs('DEAD_LETTER_RETENTION', 0, range), 'DEAD_LETTER_RETENTION', hourMs),
+    deadLettersMs: orForEver(settings.durationMs('DEAD_LETTER_RETENTION', 0, range), 'DEAD_LETTER_RETENTION', dayMs),
     seriesMs: orForEver(settings.durationMs('SERIES_RETENTION', 0, range), 'SERIES_RETENTION', dayMs),
     lookEveryMs: settings.durationMs('RETENTION_INTERVAL', 60_000, { min: 100 }),
   };
