@@ -17,7 +17,10 @@ export function serveExports(
     logger: silent,
     exportLimits: { ...defaultExportLimits, ...limits },
   };
-  const serve = (app: FastifyInstance) => serveEventsExport(app, deps);
+  const serve = (app: FastifyInstance) => {
+    serveEventsExport(app, deps);
+    more.serve?.(app);
+  };
   const drainMs = 3_000;
   return startHttpServer({
     host: '127.0.0.1',
@@ -25,8 +28,8 @@ export function serveExports(
     maxRequestBytes: 100_000,
     drainMs,
     logger: silent,
-    serve,
     ...more,
+    serve,
   });
 }
 

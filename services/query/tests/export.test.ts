@@ -165,6 +165,38 @@ it('gives its place free however it ends', async () => {
   await single.stop();
 });
 
+it('gives its place free when its client goes before it was its turn to be answered', async () => {
+  let begun = 0;
+  const few = await serverOf(
+    {
+      searchEvents(filter, bounds) {
+        begun += 1;
+        return fixture.queries.searchEvents(filter, bounds);
+      },
+    },
+    { maxExports: 2 },
+    {
+      serve(app) {
+        app.get('/hold', (_, reply) => void reply.hijack());
+      },
+    },
+  );
+  const { port } = new URL(few.address);
+  const pipelining = connect(Number(port), '127.0.0.1');
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
+  pipelining.write(get('/hold') + get('/events/export').repeat(2));
+  await waitUntil('both are under way', () => begun === 2);
+  const statusOf = async () => {
+    const response = await ask('', {}, few);
+    await buffer(response);
+    return response.statusCode;
+  };
+  expect(await statusOf()).toBe(429);
+  pipelining.destroy();
+  await waitUntil('there is room again', async () => (await statusOf()) === 200);
+  await few.stop();
+});
+
 it('cannot be asked for its HEAD', async () => {
   const response = await fetch(`${server.address}/events/export`, { method: 'HEAD' });
   expect({ status: response.status, allow: response.headers.get('allow') }).toEqual({ status: 405, allow: 'GET' });

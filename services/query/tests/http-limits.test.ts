@@ -142,6 +142,45 @@ test('bodies that stop half-way are held up to a bound; then others are refused,
   await bounded.stop();
 });
 
+test('bodies of a connection that breaks are let go of, also of requests that wait for their turn to be answered', async () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => void warnings.push(warning);
+  process.on('warning', warn);
+  let asked = 0;
+  const bounded = await start({
+    maxRequestBytesInFlight: 250_000,
+    serve(app) {
+      app.get('/hold', (_, reply) => void reply.hijack());
+      app.post('/publish', async () => {
+        asked += 1;
+        return {};
+      });
+    },
+  });
+  const { hostname, port } = new URL(bounded.address);
+  const post = (bytes: number) => head(`content-length: ${bytes}`) + ' '.repeat(bytes);
+  const pipelining = connectTcp(Number(port), hostname);
+  pipelining.write('GET /hold HTTP/1.1\r\nhost: x\r\n\r\n');
+  for (let i = 0; i < 20; i++) pipelining.write(post(11_000));
+  await waitUntil('all have come', () => asked === 20);
+  pipelining.write(post(50_000).slice(0, -10_000));
+  const ask = async () => (await exchange([post(80_000)], /\}$/, bounded)).answer.slice(9, 12);
+  expect(await ask()).toBe('429');
+  pipelining.destroy();
+  await waitUntil('there is room again', async () => (await ask()) === '200');
+  expect(await Promise.all([ask(), ask()])).toEqual(['200', '200']);
+  // A connection that goes on has all that it sent counted once.
+  const { answer } = await exchange(
+    [...Array(30).fill(post(9_000)), head('content-length: 2', 'connection: close'), '{}'],
+    undefined,
+    bounded,
+  );
+  expect(answer.match(/HTTP\/1\.1 200 /g)).toHaveLength(31);
+  await bounded.stop();
+  process.off('warning', warn);
+  expect(warnings).toEqual([]);
+});
+
 test.each([
   ['headers', ['POST /publish HTTP/1.1\r\nhost: x\r\n']],
   ['a body', [head('content-length: 10'), '{"a']],

@@ -2,6 +2,7 @@ import { type ErrorCode, EventsieveError, invalid } from '@eventsieve/contract/e
 import type { Logger } from '@eventsieve/runtime/logger';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { boundBodies } from './bound-bodies.js';
+import { closeResponses } from './close-responses.js';
 import { allowOrigins } from './cors.js';
 import { failureBody, httpFailure } from './errors.js';
 import { takeBodies } from './read-body.js';
@@ -118,6 +119,8 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
       );
     },
   });
+  // First, since whatever comes after may have something to give back.
+  closeResponses(app);
   allowOrigins(app, options.corsOrigins ?? []);
   boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
   takeBodies(app, maxRequestBytes);
