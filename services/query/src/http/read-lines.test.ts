@@ -15,6 +15,8 @@ test.each([
   [line, 1],
   [`${line}\n`, 1],
   [`\n${line}\r\n\n  ${line}`, 2],
+  [` \n\t\r\n${line}\n \n`, 1],
+  [` \n${line}\n  `, 1],
 ])('%j has %i events, and is a batch', (text, count) => {
   expect(read(text)).toMatchObject({ single: false, events: { length: count } });
   expect(faultsOf(text).flat()).toEqual([]);
@@ -48,4 +50,18 @@ it('finds each bad line by its place, and reads the others', () => {
 it('has a bound', () => {
   expect(read(`${line}\n${line}\n${line}\n\n`).events).toHaveLength(3);
   expect(() => read(`${line}\n${line}\n${line}\n${line}`)).toThrow(EventsieveError);
+});
+
+it('finds where a line goes wrong, counted from its own first letter', () => {
+  expect(faultsOf(' \n\n  {"topic":,}')).toEqual([[expect.stringContaining('at offset 11')]]);
+});
+
+it('is done with blank lines at once, however many', () => {
+  const text = Buffer.concat([Buffer.alloc(16 * 1024 ** 2, '\n'), Buffer.from(line)]).toString('latin1');
+  // Of the processor: a machine that does other things is no slower by this clock.
+  const before = process.cpuUsage();
+  expect(read(text).events).toHaveLength(1);
+  const { user, system } = process.cpuUsage(before);
+  // A step for each line takes over a second.
+  expect((user + system) / 1000).toBeLessThan(500);
 });
