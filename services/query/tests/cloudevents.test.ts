@@ -162,6 +162,8 @@ describe('binary mode', () => {
     ['text/plain', 'Grüße "x"', '"data":"Grüße \\"x\\""'],
     ['application/xml', '<a/>', '"data":"<a/>"'],
     ['image/svg+xml; charset="UTF-8"', '<a/>', '"data":"<a/>"'],
+    ['text/plain; charset= utf-8', 'a', '"data":"a"'],
+    ['text/plain; charset= iso-8859-1', 'a', '"data_base64":"YQ=="'],
     ['text/plain; charset=iso-8859-1', 'a', '"data_base64":"YQ=="'],
     ['text/plain', Buffer.from([0xff]), '"data_base64":"/w=="'],
     ['text/plain', 'a\0', '"data_base64":"YQA="'],

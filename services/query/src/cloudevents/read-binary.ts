@@ -44,7 +44,7 @@ function addHeader(draft: Draft, name: string, value: string): void {
 
 const jsonType = /^[^/;\s]+\/(?:json|[^/;\s]+\+json)\s*(?:;|$)/i;
 const textType = /^(?:text\/[^;]+|application\/xml|[^/;\s]+\/[^/;\s]+\+xml)\s*(?:;|$)/i;
-const otherCharset = /;\s*charset\s*=\s*(?!"?(?:utf-8|us-ascii)"?\s*(?:;|$))/i;
+const otherCharset = /;\s*charset\s*=(?!\s*"?(?:utf-8|us-ascii)"?\s*(?:;|$))/i;
 
 function addData(draft: Draft, contentType: string | undefined, body: Buffer): void {
   if (contentType !== undefined && jsonType.test(contentType)) addJson(draft, body);
