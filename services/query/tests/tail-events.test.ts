@@ -1,9 +1,7 @@
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
-import { TailEventsRequest, type TailEventsResponse, TailStart } from '@eventsieve/contract/gen/eventsieve/v1/query';
-import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
-import type { ServiceError } from '@grpc/grpc-js';
+import { TailEventsRequest, type TailEventsResponse } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { askStream, followGrpc, followHttp, fromStart, type Heard, textOf } from '../../../tests/support/followers.js';
+import { followGrpc, followHttp, fromStart, type Heard } from '../../../tests/support/followers.js';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { decodeCursor } from '../src/cursor.js';
 import { openFixture, type QueryFixture, type StoredCopy } from './query-fixture.js';
@@ -252,49 +250,4 @@ test('headers and a place come at once, signs of life when nothing else does, an
 test('HEAD has the headers and ends', async () => {
   const response = await fetch(`${doors.http}/events/stream`, { method: 'HEAD' });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
-});
-
-describe('what is wrong is named', () => {
-  const cursor = 'AQAAAAAAAAAB';
-  test.each([
-    ['from=yesterday', 'from'],
-    [`from=start&cursor=${cursor}`, 'cursor'],
-    ['cursor=nope', 'cursor'],
-    ['topic=a&topic_exact=b', 'topic_exact'],
-    ['payload=[]', 'payload'],
-    ['payload={"a":"\\u0000"}', 'payload'],
-    ['received_from=x', 'received_from'],
-    ['event_to=x', 'event_to'],
-    ['to=2026-01-01T00:00:00Z', 'to'],
-    ['source=', 'source'],
-    [`topic=${'x'.repeat(256)}`, 'topic'],
-  ])('over HTTP: %s', async (query, field) => {
-    const response = await askStream(doors.http, Object.fromEntries(new URLSearchParams(query)));
-    const body = JSON.parse(await textOf(response)) as { error: { fields: { field: string }[] } };
-    expect([response.statusCode, body.error.fields.map((each) => each.field)]).toEqual([400, [field]]);
-  });
-
-  test('over HTTP: Last-Event-ID', async () => {
-    const response = await askStream(doors.http, {}, { 'last-event-id': '7' });
-    expect([response.statusCode, await textOf(response)]).toEqual([400, expect.stringContaining('"Last-Event-ID"')]);
-  });
-
-  const time = { seconds: 0n, nanos: 0 };
-  const cases: readonly (readonly [Partial<TailEventsRequest>, string])[] = [
-    [{ start: TailStart.TAIL_START_NOW, cursor }, 'cursor'],
-    [{ start: TailStart.TAIL_START_BEGINNING, since: time }, 'since'],
-    [{ cursor, since: time }, 'since'],
-    [{ cursor: 'nope' }, 'cursor'],
-    [{ start: 7 as TailStart }, 'start'],
-    [{ since: { seconds: 1n << 50n, nanos: 0 } }, 'since'],
-    [{ receivedTo: { seconds: 0n, nanos: -1 } }, 'received_to'],
-    [{ payload: '1' }, 'payload'],
-    [{ payloadFormat: 9 as PayloadFormat }, 'payload_format'],
-    [{ topic: 'a', topicExact: 'b' }, 'topic_exact'],
-    [{ source: 'a\0' }, 'source'],
-  ];
-  test.each(cases)('over gRPC: %o', async (request, field) => {
-    const { ended } = await followGrpc(doors.client(), request);
-    expect(fromGrpcError(ended as ServiceError)).toMatchObject({ code: 'INVALID_ARGUMENT', fields: [{ field }] });
-  });
 });

@@ -111,8 +111,8 @@ function requestOf(request: FastifyRequest): TailEventsRequest {
   const { from, cursor = '' } = given;
   if (from !== undefined && cursor !== '') faults.push({ field: 'cursor', message: 'must not be given beside from' });
   const lastEventId = lastEventIdOf(request, faults);
-  const start = from === undefined || lastEventId !== '' ? undefined : starts[from];
-  const since = from === undefined || from in starts ? undefined : instantOf('from');
+  const start = from === undefined || lastEventId !== '' ? undefined : starts.get(from);
+  const since = from === undefined || starts.has(from) ? undefined : instantOf('from');
   const fields: TailEventsRequest = {
     topic: given.topic ?? '',
     topicExact: given.topic_exact ?? '',
@@ -132,10 +132,10 @@ function requestOf(request: FastifyRequest): TailEventsRequest {
   return fields;
 }
 
-const starts: Readonly<Record<string, TailStart>> = {
-  start: TailStart.TAIL_START_BEGINNING,
-  now: TailStart.TAIL_START_NOW,
-};
+const starts: ReadonlyMap<string, TailStart> = new Map([
+  ['start', TailStart.TAIL_START_BEGINNING],
+  ['now', TailStart.TAIL_START_NOW],
+]);
 
 function lastEventIdOf({ headers }: FastifyRequest, faults: FieldError[]): string {
   const given = String(headers['last-event-id'] ?? '').trim();
