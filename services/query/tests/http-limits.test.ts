@@ -193,6 +193,14 @@ test.each([
   expect(closed).toBe(true);
 });
 
+test('a connection on which nothing comes is closed without a word, which would be taken for the answer to what comes next', async () => {
+  const hasty = await start({ headersTimeoutMs: 300, requestTimeoutMs: 600 });
+  const { answer, closed } = await exchange([], undefined, hasty);
+  await hasty.stop();
+  expect(answer).toBe('');
+  expect(closed).toBe(true);
+});
+
 async function ask(asked: RunningHttpServer, method: string, headers: Record<string, string>, path = '/publish') {
   const response = await fetch(asked.address + path, { method, headers: { ...headers } });
   const cors = [...response.headers].filter(([name]) => /^(access-control-|vary)/.test(name));

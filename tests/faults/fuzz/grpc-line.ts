@@ -8,6 +8,8 @@ export interface RawCall {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** Says no more, and hangs up after a moment. */
   readonly silent?: boolean;
+  /** Never ends by itself: its first message is its answer. */
+  readonly endless?: boolean;
 }
 
 export interface RawAnswer {
@@ -74,7 +76,12 @@ export function openGrpcLine(address: string): GrpcLine {
           trailers = { ...trailers, ...headers };
         };
         stream.on('response', keep).on('trailers', keep);
-        stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+        stream.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          if (!call.endless || trailers['grpc-status'] !== undefined) return;
+          keep({ 'grpc-status': '0' });
+          stream.close(constants.NGHTTP2_CANCEL);
+        });
         stream.on('error', () => undefined);
         stream.on('close', done);
         if (call.silent) stream.write(call.data);

@@ -42,7 +42,7 @@ const wholes = fc.oneof(
   fc.bigInt({ min: 0n, max: 3n }),
 );
 const scalar = fc
-  .tuple(fc.integer({ min: 1, max: 7 }), content, wholes, fc.nat(9))
+  .tuple(fc.integer({ min: 1, max: 13 }), content, wholes, fc.nat(9))
   .map(([field, bytes, whole, kind]) =>
     kind === 0 ? doubleField(field, Number.NaN) : kind < 5 ? bytesField(field, bytes) : wholeField(field, whole),
   );
@@ -78,7 +78,8 @@ const chunk = 40;
 export async function askQuestions(line: GrpcLine, random: Random, find: (what: string) => void): Promise<number> {
   for (const bytes of samplesOf(question, random, chunk)) {
     const path = random.pick(paths);
-    const { code, message, late } = await line.call({ path, data: frameOf(bytes) });
+    const endless = path === QueryServiceService.tailEvents.path;
+    const { code, message, late } = await line.call({ path, data: frameOf(bytes), endless });
     if (late) find(`${path}: no answer to ${shown(bytes)}`);
     else if (code === undefined || !fine.has(code))
       find(`${path}: answered with ${code} (${message}) to ${shown(bytes)}`);
@@ -93,7 +94,12 @@ const places = [
     '/events/orders',
     '/events/orders/1',
     '/events/a/b/c',
+    '/events/export',
     '/stats',
+    '/stats/series',
+    '/stats/topics',
+    '/stats/sources',
+    '/duplicates',
     '/dead-letters',
     '/publish',
   ],
@@ -157,6 +163,16 @@ const pieces = [
     'to=never',
     'id=1',
     'wait=stored',
+    'topic=a.*',
+    'topic=%3E',
+    'topic_exact=orders',
+    'event_id=1',
+    'received_from=2024-05-01T12:00:00Z',
+    'payload=%7B%22a%22:1%7D',
+    'payload=%5B',
+    'step=1h',
+    'format=gzip',
+    'meta=true',
     'x'.repeat(300),
     '%F0%9F%98%80'.repeat(255),
     'é',

@@ -111,7 +111,8 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     trustProxy: false,
     frameworkErrors: (error, request, reply) => void fail(error, request.url, reply),
     clientErrorHandler: (error, socket) => {
-      if (!socket.writable) return void socket.destroy();
+      // Where no request has begun an answer would be taken for that to the next one.
+      if (!socket.writable || socket.bytesRead === 0) return void socket.destroy();
       const [status, code, message] = notHttp((error as NodeJS.ErrnoException).code);
       const body = failureBody(new EventsieveError(code, message));
       socket.end(
