@@ -9,9 +9,9 @@ import {
   currentEpoch,
   type Epoch,
   highestRow,
+  mayBeStored,
   openEpoch,
   readWatermark,
-  rowExists,
   type Watermark,
   withAlignLock,
 } from './sql/epochs.js';
@@ -85,7 +85,7 @@ async function whyNewEpoch(
   if (sequence < 1) return undefined;
   const message = await jsm.streams.getMessage(info.config.name, { seq: sequence });
   if (message === null) return undefined;
-  if (await rowExists(pool, position, microsecondsOf(message.timestamp))) return undefined;
+  if (await mayBeStored(pool, position, microsecondsOf(message.timestamp))) return undefined;
   return 'the broker gave a sequence out again';
 }
 

@@ -5,7 +5,7 @@ import type { Pool } from 'pg';
 import type { Aligned } from './align-epoch.js';
 import { whyUnsound } from './consumer-config.js';
 import type { WorkerMetrics } from './metrics.js';
-import { advanceWatermark, allHaveRows } from './sql/epochs.js';
+import { advanceWatermark, allAreStored } from './sql/epochs.js';
 
 export interface WatermarkDeps {
   readonly jsm: JetStreamManager;
@@ -34,7 +34,7 @@ const stuckAfterMs = 1_000;
 /**
  * Moves the watermark after the acks. A message is acked only after its commit, and only an ack takes it out of a work
  * queue: everything below the first that the stream still holds is committed. The consumer's ack floor says less: it runs
- * past what was given up or deleted, so what the stream still holds below it counts only when it has rows. After the
+ * past what was given up or deleted, so what the stream still holds below it counts only when it is stored. After the
  * broker was killed both go back for a while; the watermark does not. What such a broker brings back its consumer may
  * take for acked, and it would stay in the stream for good: a new consumer hands it out, and it is recognised.
  */
@@ -81,7 +81,7 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     const acked = epoch.base + BigInt(floor.stream_seq);
     const sure = held > watermark ? held : watermark;
     if (acked <= sure) return held;
-    if (await allHaveRows(pool, sure, acked)) return acked;
+    if (await allAreStored(pool, sure, acked)) return acked;
     onStuck('the consumer takes messages for settled that are not stored');
     return held;
   }

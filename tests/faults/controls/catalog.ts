@@ -60,7 +60,7 @@ export const controls: readonly Control[] = [
       },
       {
         file: 'services/dedup-worker/dist/track-watermark.js',
-        from: 'if (await allHaveRows(pool, sure, acked))',
+        from: 'if (await allAreStored(pool, sure, acked))',
         to: 'if (acked > 0n)',
       },
     ],
