@@ -2,8 +2,10 @@ import type { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event
 import { type TailEventsRequest, TailStart } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
 import type { ServiceError } from '@grpc/grpc-js';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { askStream, followGrpc, textOf } from '../../../tests/support/followers.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askStream, followGrpc, followHttp, textOf } from '../../../tests/support/followers.js';
+import { waitUntil } from '../../../tests/support/wait-until.js';
+import { encodeCursor } from '../src/cursor.js';
 import { openFixture, type QueryFixture } from './query-fixture.js';
 import { type Doors, openDoors } from './tail-fixture.js';
 
@@ -62,4 +64,40 @@ const cases: readonly (readonly [Partial<TailEventsRequest>, string])[] = [
 test.each(cases)('what is wrong is named over gRPC: %o', async (request, field) => {
   const { ended } = await followGrpc(doors.client(), request);
   expect(fromGrpcError(ended as ServiceError)).toMatchObject({ code: 'INVALID_ARGUMENT', fields: [{ field }] });
+});
+
+describe('a cursor', () => {
+  const beyond = encodeCursor(100n);
+  const refusalOf = async (query: Record<string, string>, headers: Record<string, string> = {}) => {
+    const response = await askStream(doors.http, query, headers);
+    expect(response.statusCode).toBe(400);
+    return (JSON.parse(await textOf(response)) as { error: { fields: unknown } }).error.fields;
+  };
+
+  test.each(['nobody follows', 'somebody does'])('of another database is refused while %s', async (when) => {
+    const other = when === 'nobody follows' ? undefined : await followHttp(doors.http);
+    const message = 'is beyond everything that is stored';
+    expect(await refusalOf({ cursor: beyond })).toEqual([{ field: 'cursor', message }]);
+    expect(await refusalOf({}, { 'last-event-id': beyond })).toEqual([{ field: 'Last-Event-ID', message }]);
+    const { ended } = await followGrpc(doors.client(), { cursor: beyond });
+    expect(fromGrpcError(ended as ServiceError)).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      fields: [{ field: 'cursor', message }],
+    });
+    await other?.stop();
+    await waitUntil('nobody is held for', () => doors.following.followers() === 0);
+  });
+
+  test('that a list gave of what is above the watermark, or above what is known of the stream, is taken', async () => {
+    await fixture.store({ position: 5 }, { position: 9 });
+    await fixture.advance(5, 7);
+    const early = await Promise.all([7n, 9n].map((at) => followHttp(doors.http, { cursor: encodeCursor(at) })));
+    expect(await refusalOf({ cursor: encodeCursor(10n) })).toHaveLength(1);
+    await fixture.store({ position: 12 });
+    await fixture.advance(12);
+    const [seven, nine] = early;
+    await waitUntil('both go on', () => early.every(({ positions }) => positions.at(-1) === 12));
+    expect([seven?.positions, nine?.positions]).toEqual([[9, 12], [12]]);
+    for (const each of early) await each.stop();
+  });
 });

@@ -1,7 +1,8 @@
-import { EventsieveError } from '@eventsieve/contract/errors';
+import { EventsieveError, invalid } from '@eventsieve/contract/errors';
 import { serverStopping } from '@eventsieve/runtime/grpc-server';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { SearchEvents } from '../search/search-events.js';
+import { shareNext } from '../share-next.js';
 import { databaseError, type Statements } from '../sql/database.js';
 import { type Channel, chunkOfRows, createChannel } from './channel.js';
 import type { Encoding } from './encoding.js';
@@ -11,6 +12,7 @@ import { createGate } from './gate.js';
 import { createPayloadFilters } from './payload-filters.js';
 import { createTailReader } from './tail-reader.js';
 import type { TailQuestion } from './tail-request.js';
+import { readHighest } from './tail-statements.js';
 
 export interface FollowingOptions {
   /** For new events. */
@@ -73,6 +75,7 @@ export function createFollowing(options: FollowingOptions): Following {
   const channels = new Map<string, { readonly channel: Channel; followers: number }>();
   const followers = new Set<Follower>();
   const gate = createGate(readsAtATime);
+  const askHighest = shareNext(() => readHighest(database));
   let admitted = 0;
   let stopped = false;
   let ticking: NodeJS.Timeout | undefined;
@@ -124,6 +127,13 @@ export function createFollowing(options: FollowingOptions): Following {
     };
   }
 
+  async function placeOf({ after }: TailQuestion): Promise<bigint> {
+    if (after === undefined) return reader.askWatermark();
+    // Most who come back are let in without a question.
+    if (after <= (reader.watermark ?? 0n) || after <= (await askHighest())) return after;
+    throw invalid([{ field: 'cursor', message: 'is beyond everything that is stored' }]);
+  }
+
   function enter(): void {
     if (stopped) throw serverStopping();
     if (admitted >= maxFollowers) throw tooMany(maxFollowers);
@@ -144,8 +154,7 @@ export function createFollowing(options: FollowingOptions): Following {
       let shared: ReturnType<typeof takeChannel> | undefined;
       try {
         shared = takeChannel(question, encoding);
-        const after = question.after ?? (await reader.askWatermark());
-        return admittedTo(shared, after);
+        return admittedTo(shared, await placeOf(question));
       } catch (error) {
         shared?.release();
         leave();

@@ -8,6 +8,15 @@ export async function readWatermark(database: Statements): Promise<bigint> {
   return BigInt(row.position);
 }
 
+/** No cursor of this database is above it. The watermark's row may lag behind what was just stored. */
+export async function readHighest(database: Statements): Promise<bigint> {
+  const [row] = await database.query<{ highest: string }>(
+    'select greatest(position, known, (select max(position) from events)) as highest from watermark',
+  );
+  if (row === undefined) throw new Error('the watermark has no row');
+  return BigInt(row.highest);
+}
+
 export type NewRow = EventRow & {
   /** Which of the payloads, counted from 1, it contains. */
   readonly contains: readonly number[] | null;

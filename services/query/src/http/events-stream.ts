@@ -12,6 +12,7 @@ import { readTailRequest } from '../follow/tail-request.js';
 import { parseInstant } from '../instant.js';
 import type { QueryMetrics } from '../metrics.js';
 import { httpFailure } from './errors.js';
+import { withFieldNames } from './field-names.js';
 import { instantForm, readParameters } from './parameters.js';
 
 export const streamParameters = [
@@ -39,7 +40,7 @@ export function serveEventsStream(app: FastifyInstance, { following, metrics, lo
   app.get('/events/stream', async (request, reply) => {
     const question = readTailRequest(requestOf(request));
     if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
-    const admitted = await following.admit(question, eventStream);
+    const admitted = await withFieldNames(following.admit(question, eventStream), (field) => nameOf(field, request));
     try {
       const response = open(reply);
       response.once('close', admitted.wake);
@@ -137,12 +138,18 @@ const starts: ReadonlyMap<string, TailStart> = new Map([
   ['now', TailStart.TAIL_START_NOW],
 ]);
 
+function nameOf(field: string, { headers }: FastifyRequest): string {
+  return field === 'cursor' && headers['last-event-id'] ? lastEventIdHeader : field;
+}
+
+const lastEventIdHeader = 'Last-Event-ID';
+
 function lastEventIdOf({ headers }: FastifyRequest, faults: FieldError[]): string {
   const given = String(headers['last-event-id'] ?? '').trim();
   try {
     if (given !== '') decodeCursor(given);
   } catch {
-    faults.push({ field: 'Last-Event-ID', message: 'is not a cursor of this service' });
+    faults.push({ field: lastEventIdHeader, message: 'is not a cursor of this service' });
   }
   return given;
 }
