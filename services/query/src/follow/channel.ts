@@ -20,6 +20,8 @@ export interface Chunk {
   joined(): Buffer;
 }
 
+export type Wanted = () => boolean;
+
 /** What followers with the same filter and encoding share. */
 export interface Channel {
   readonly filter: EventFilter;
@@ -31,8 +33,12 @@ export interface Channel {
   covers(position: bigint): boolean;
   /** What the ring has after a position that is covered. */
   after(position: bigint): Chunk;
-  /** The same from `read`, which is asked once for all who are at this position. */
-  older(position: bigint, read: () => Promise<Chunk>): Promise<Chunk>;
+  /** The same from `read`, which is asked once for all who are at this position, and may give up what none of them wants. */
+  older(
+    position: bigint,
+    wanted: Wanted,
+    read: (wanted: Wanted) => Promise<Chunk | undefined>,
+  ): Promise<Chunk | undefined>;
 }
 
 // Those who keep up are all at the same place, those who lag a little at another one.
@@ -50,7 +56,7 @@ export interface ChannelDeps {
 
 export function createChannel({ ring, filter, payload, encoding, chunkBytes }: ChannelDeps): Channel {
   const kept = new Map<bigint, { readonly chunk: Chunk; readonly sinceMs: number }>();
-  const reading = new Map<bigint, Promise<Chunk>>();
+  const reading = new Map<bigint, { readonly made: Promise<Chunk | undefined>; readonly wishes: Wanted[] }>();
 
   function matches({ row, contains }: RingEvent): boolean {
     return matchesButPayload(filter, row) && (payload === undefined || contains.includes(payload));
@@ -101,14 +107,20 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
       keep(position, made);
       return made;
     },
-    async older(position, read) {
-      const known = recent(position) ?? reading.get(position);
+    async older(position, wanted, read) {
+      const known = recent(position);
       if (known !== undefined) return known;
-      const made = read();
-      reading.set(position, made);
+      const shared = reading.get(position);
+      if (shared !== undefined) {
+        shared.wishes.push(wanted);
+        return shared.made;
+      }
+      const wishes = [wanted];
+      const made = read(() => wishes.some((each) => each()));
+      reading.set(position, { made, wishes });
       try {
         const chunk = await made;
-        keep(position, chunk);
+        if (chunk !== undefined) keep(position, chunk);
         return chunk;
       } finally {
         reading.delete(position);

@@ -18,7 +18,7 @@ export interface FollowerDeps {
   readonly outlet: Outlet;
   readonly after: bigint;
   /** What comes next, from Postgres; undefined when it cannot be read at the moment. */
-  readonly catchUp: (channel: Channel, after: bigint) => Promise<Chunk | undefined>;
+  readonly catchUp: (channel: Channel, after: bigint, wanted: () => boolean) => Promise<Chunk | undefined>;
   readonly heartbeatMs: number;
   readonly patienceMs: number;
   readonly onSent: (events: number) => void;
@@ -38,6 +38,7 @@ export function createFollower(deps: FollowerDeps): Follower {
   const { channel, outlet, after, catchUp, heartbeatMs, patienceMs, onSent } = deps;
   const waker = createWaker();
   let at = after;
+  let gone = false;
   let sentAtMs = performance.now();
   let ended: EventsieveError | undefined;
   let breakOff: ((why: EventsieveError) => void) | undefined;
@@ -74,7 +75,7 @@ export function createFollower(deps: FollowerDeps): Follower {
   /** Meanwhile it goes on to show that it lives. */
   async function fromPostgres(): Promise<Chunk | undefined> {
     let read: { readonly chunk: Chunk | undefined } | { readonly error: unknown } | undefined;
-    catchUp(channel, at).then(
+    catchUp(channel, at, () => !gone).then(
       (chunk) => {
         read = { chunk };
         waker.wake();
@@ -94,6 +95,19 @@ export function createFollower(deps: FollowerDeps): Follower {
     return read.chunk;
   }
 
+  async function follow(): Promise<never> {
+    await send(signOfLife(at, channel.encoding));
+    for (;;) {
+      stopIfOver();
+      const chunk = channel.covers(at) ? channel.after(at) : await fromPostgres();
+      if (chunk !== undefined && chunk.messages.length > 0) await send(chunk);
+      const moved = chunk !== undefined && chunk.to > at;
+      if (moved) at = chunk.to;
+      await showLife();
+      if (!moved) await waker.next();
+    }
+  }
+
   return {
     wake: waker.wake,
     end(why) {
@@ -102,15 +116,10 @@ export function createFollower(deps: FollowerDeps): Follower {
       waker.wake();
     },
     async run() {
-      await send(signOfLife(at, channel.encoding));
-      for (;;) {
-        stopIfOver();
-        const chunk = channel.covers(at) ? channel.after(at) : await fromPostgres();
-        if (chunk !== undefined && chunk.messages.length > 0) await send(chunk);
-        const moved = chunk !== undefined && chunk.to > at;
-        if (moved) at = chunk.to;
-        await showLife();
-        if (!moved) await waker.next();
+      try {
+        return await follow();
+      } finally {
+        gone = true;
       }
     },
   };

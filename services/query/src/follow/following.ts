@@ -4,7 +4,7 @@ import type { Logger } from '@eventsieve/runtime/logger';
 import type { SearchEvents } from '../search/search-events.js';
 import { shareNext } from '../share-next.js';
 import { databaseError, type Statements } from '../sql/database.js';
-import { type Channel, chunkOfRows, createChannel } from './channel.js';
+import { type Channel, chunkOfRows, createChannel, type Wanted } from './channel.js';
 import type { Encoding } from './encoding.js';
 import { createEventRing } from './event-ring.js';
 import { createFollower, type Follower, type Outlet } from './follower.js';
@@ -86,12 +86,13 @@ export function createFollowing(options: FollowingOptions): Following {
     for (const follower of followers) follower.wake();
   }
 
-  async function catchUp(channel: Channel, after: bigint) {
+  async function catchUp(channel: Channel, after: bigint, wanted: Wanted) {
     const upTo = reader.watermark;
     if (upTo === undefined || upTo <= after) return undefined;
     try {
-      return await channel.older(after, () =>
+      return await channel.older(after, wanted, (stillWanted) =>
         gate(async () => {
+          if (!stillWanted()) return undefined;
           const untilMs = performance.now() + searchMs;
           const limit = channel.pageRows;
           const bounds = { after, upTo, descending: false, limit, maxBytes: chunkBytes(), untilMs };
