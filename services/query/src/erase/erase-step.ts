@@ -1,19 +1,10 @@
 import type { Statements } from '../sql/database.js';
-
-/** What is erased: one event, or without an id all events of the topic. */
-export interface Target {
-  readonly topic: string;
-  readonly eventId: string;
-}
+import { requireNoneRedriven } from './redrives-under-way.js';
+import { erasedCode, isTarget, parametersOf, type Target } from './target.js';
 
 const rowsInStep = 2_000;
 
-/** The code of a dead letter that carries nothing any more. */
-export const erasedCode = 'ERASED';
-
 const bound = '(select removable_up_to_v1())';
-const parametersOf = ({ topic, eventId }: Target) => [topic, eventId];
-const isTarget = (alias: string) => `${alias}.topic = $1 and ($2 = '' or ${alias}.event_id = $2)`;
 
 /** The highest position of what there is to erase; 0 without any. */
 export async function highestOf(statements: Statements, target: Target): Promise<bigint> {
@@ -21,7 +12,7 @@ export async function highestOf(statements: Statements, target: Target): Promise
   const [row] = await statements.query<{ highest: string }>(
     `select greatest((${highest}),
        (select max(r.position) from refused r where r.conflict and r.payload is not null and ${isTarget('r')}),
-       (select max(d.position) from dead_letters d where d.code <> '${erasedCode}' and ${isTarget('d')}), 0) as highest`,
+       (select max(greatest(d.position, d.redriven_position)) from dead_letters d where d.code <> '${erasedCode}' and ${isTarget('d')}), 0) as highest`,
     parametersOf(target),
   );
   return BigInt(row?.highest ?? 0);
@@ -50,12 +41,16 @@ export async function eraseStep(transaction: Statements, target: Target): Promis
   await transaction.query('set local enable_mergejoin = off');
   const parameters = parametersOf(target);
   const one = async (statement: string) => (await transaction.query<{ n: number }>(statement, parameters))[0]?.n ?? 0;
+  // Before all other rows, as who stores one that is redriven does: the other way round they would wait for each other.
+  const letters = await transaction.query<{ position: string }>(lockLetters, parameters);
+  const positions = letters.map(({ position }) => position);
+  if (positions.length > 0) await requireNoneRedriven(transaction, positions);
   const events = await one(target.eventId === '' ? eraseTopic : eraseEvent);
   const conflicts = await one(blankConflicts);
-  const [letters] = await transaction.query<{ n: number; lost: number }>(blankLetters, parameters);
+  const [blanked] = await transaction.query<{ lost: number }>(blankLetters, [positions]);
   return {
-    events: events + (letters?.lost ?? 0),
-    more: [events, conflicts, letters?.n ?? 0].some((n) => n === rowsInStep),
+    events: events + (blanked?.lost ?? 0),
+    more: [events, conflicts, positions.length].some((n) => n === rowsInStep),
   };
 }
 
@@ -101,14 +96,18 @@ const blankConflicts = `
   )
   select count(*)::int as n from blanked`;
 
+const lockLetters = `
+  select d.position from dead_letters d
+  where d.code <> '${erasedCode}' and ${isTarget('d')} and d.position <= ${bound}
+  order by d.position limit ${rowsInStep} for update`;
+
 // The reason may quote what could not be stored.
 const blankLetters = `
   with chosen as materialized (
-    select d.position, d.state from dead_letters d
-    where d.code <> '${erasedCode}' and ${isTarget('d')} and d.position <= ${bound} limit ${rowsInStep} for update
+    select d.position, d.state from dead_letters d where d.position = any ($1)
   ), blanked as (
     update dead_letters d set body = '', headers = '{}', code = '${erasedCode}', reason = 'what it carried was erased',
       state = case d.state when 'open' then 'discarded' else d.state end, state_since = coalesce(d.state_since, now())
     from chosen c where d.position = c.position returning c.state
   )
-  select count(*)::int as n, (count(*) filter (where state <> 'redriven'))::int as lost from blanked`;
+  select (count(*) filter (where state <> 'redriven'))::int as lost from blanked`;

@@ -4,7 +4,9 @@ import {
   type EraseEventsResponse,
   EventStatus,
 } from '@eventsieve/contract/gen/eventsieve/v1/query';
-import { eraseStep, highestOf, type Target } from '../erase/erase-step.js';
+import { eraseStep, highestOf } from '../erase/erase-step.js';
+import { areRedriven, beingRedriven, notYet } from '../erase/redrives-under-way.js';
+import type { Target } from '../erase/target.js';
 import { lookupFaults } from '../lookup-text.js';
 import type { Queries } from '../queries.js';
 import { getEvent } from './get-event.js';
@@ -14,11 +16,10 @@ type EraseQueries = Pick<Queries, 'database' | 'lastPosition' | 'lookupPatienceM
 const pollMs = 25;
 /** After so long a caller hears how far it came, and calls again. */
 const workMs = 3_000;
-const retryAfterMs = 1_000;
 
 /**
  * Removes for good what one event or the events of a topic carried. Only what is settled can go: below the watermark, and
- * counted by source. What is stored at the moment of the call is waited for.
+ * counted by source. What is stored or redriven at the moment of the call is waited for.
  */
 export async function eraseEvents(queries: EraseQueries, request: EraseEventsRequest): Promise<EraseEventsResponse> {
   const { topic, eventId } = request;
@@ -28,7 +29,7 @@ export async function eraseEvents(queries: EraseQueries, request: EraseEventsReq
 
   const target = { topic, eventId };
   await requireSeen(queries, target);
-  await untilSettled(queries, await highestOf(queries.database, target));
+  await untilSettled(queries, target);
   const giveUpAt = Date.now() + workMs;
   let erased = 0n;
   for (;;) {
@@ -49,14 +50,22 @@ async function requireSeen(queries: EraseQueries, { topic, eventId }: Target): P
   throw new EventsieveError('NOT_FOUND', 'nothing of this topic is stored', { reason: 'NEVER_SEEN' });
 }
 
-async function untilSettled({ database, erasePatienceMs }: EraseQueries, highest: bigint): Promise<void> {
+async function untilSettled({ database, erasePatienceMs }: EraseQueries, target: Target): Promise<void> {
   const giveUpAt = Date.now() + erasePatienceMs;
-  for (;;) {
-    const [row] = await database.query<{ up_to: string }>('select removable_up_to_v1() as up_to');
-    if (BigInt(row?.up_to ?? 0) >= highest) return;
-    if (Date.now() > giveUpAt) throw notYet('it was stored a moment ago, and cannot be erased before it is settled');
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  async function until(isSo: () => Promise<boolean>, otherwise: () => Error): Promise<void> {
+    while (!(await isSo())) {
+      if (Date.now() > giveUpAt) throw otherwise();
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
   }
+
+  await until(async () => !(await areRedriven(database, target)), beingRedriven);
+  const highest = await highestOf(database, target);
+  const isSettled = async () => {
+    const [row] = await database.query<{ up_to: string }>('select removable_up_to_v1() as up_to');
+    return BigInt(row?.up_to ?? 0) >= highest;
+  };
+  await until(isSettled, () => notYet('it was stored a moment ago, and cannot be erased before it is settled'));
 }
 
 const lockTimeout = '55P03';
@@ -65,5 +74,3 @@ function orLater(error: unknown): never {
   if ((error as { code?: unknown } | null)?.code === lockTimeout) throw notYet('rows are being removed at the moment');
   throw error;
 }
-
-const notYet = (why: string) => new EventsieveError('UNAVAILABLE', why, { retryAfterMs, reason: 'NOT_SETTLED' });

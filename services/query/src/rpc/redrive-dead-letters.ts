@@ -9,7 +9,7 @@ import type { LetterState } from '../dead-letters/dead-letter-row.js';
 import { type Condition, conditionOf, maxLetters, readChoice } from '../dead-letters/letter-filter.js';
 import { awaitRedriven } from '../dead-letters/redriven.js';
 import { sendAgain } from '../dead-letters/send-again.js';
-import { erasedCode } from '../erase/erase-step.js';
+import { erasedCode } from '../erase/target.js';
 import type { Queries } from '../queries.js';
 
 type RedriveQueries = Pick<Queries, 'database' | 'lastPosition' | 'names' | 'sendToStream' | 'redrivePatienceMs'>;
