@@ -5,6 +5,7 @@ import { eraseEvents } from '../services/query/src/rpc/erase-events.js';
 import { getEvent } from '../services/query/src/rpc/get-event.js';
 import { reconcile } from '../services/query/src/rpc/reconcile.js';
 import { dayMs, daysAgo, type KeepingFixture, openKeepingFixture, partitionOf } from './support/keeping-fixture.js';
+import { detachHalfway, detachWholly, keepThree, leavingState, reader } from './support/leaving-days.js';
 import { waitUntil } from './support/wait-until.js';
 
 let fixture: KeepingFixture;
@@ -12,28 +13,6 @@ beforeEach(async () => {
   fixture = await openKeepingFixture();
   return () => fixture.close();
 });
-
-/** Two events five days ago, one that came today, and the same for the broker. */
-async function keepThree(): Promise<void> {
-  await fixture.storeFrom(5, { position: 1 }, { position: 2 });
-  await fixture.storeFrom(0, { position: 3 });
-}
-
-const leavingState = () =>
-  fixture.database.value<string | null>(`
-  select case when i.inhrelid is null then 'detached' when i.inhdetachpending then 'pending' else 'attached' end
-  from leaving l left join pg_inherits i on i.inhrelid = to_regclass('events_' || to_char(l.day, 'YYYYMMDD'))`);
-
-/** A transaction that may read every day, until it is ended. */
-async function reader(): Promise<() => Promise<unknown>> {
-  const client = await fixture.database.pool.connect();
-  await client.query('begin');
-  await client.query('select count(*) from events');
-  return async () => {
-    await client.query('commit');
-    client.release();
-  };
-}
 
 test('days are dropped once the whole day is too old; later ones stay, and the audit is clean at each step', async () => {
   await fixture.storeFrom(5, { position: 1 }, { position: 2 });
@@ -60,7 +39,7 @@ test('an event whose day is gone is expired, and its repeat a duplicate or a con
 });
 
 test.each(['watermark', 'rollup'])('days stay while the %s has not passed their last event', async (table) => {
-  await keepThree();
+  await keepThree(fixture);
   await fixture.sql(`update ${table} set position = 1`);
   expect(await fixture.keeping({ eventsMs: dayMs }).toTheEnd()).toEqual({});
   expect(await fixture.count('leaving')).toBe(0);
@@ -79,7 +58,7 @@ test('days stay while more of the same day may wait in the broker', async () => 
 });
 
 test('days come back by a late message, which is dropped again, and counted once', async () => {
-  await keepThree();
+  await keepThree(fixture);
   await fixture.keeping({ eventsMs: dayMs }).toTheEnd();
   await fixture.storeFrom(5, { position: 4 });
   expect(await fixture.count('events')).toBe(2);
@@ -89,21 +68,21 @@ test('days come back by a late message, which is dropped again, and counted once
 });
 
 test('days that are being dropped hold up nobody who stores, and wait for who still reads them', async () => {
-  await keepThree();
+  await keepThree(fixture);
   const keeper = fixture.keeping({ eventsMs: dayMs });
   await keeper.step();
-  const endReading = await reader();
+  const endReading = await reader(fixture);
   const waiting = keeper.step().then(
     () => 'done',
     (error: Error) => error.message,
   );
-  await waitUntil('the partition is pending', async () => (await leavingState()) === 'pending');
+  await waitUntil('the partition is pending', async () => (await leavingState(fixture)) === 'pending');
   expect(await fixture.differences()).toEqual([]);
   await fixture.storeFrom(0, { position: 4 }, { position: 5, eventId: 'e3' });
   await fixture.sql('select ensure_event_partition_v1(current_date + 5)');
-  expect(await leavingState()).toBe('pending');
+  expect(await leavingState(fixture)).toBe('pending');
   expect(await waiting).toMatch(/^the events of \d{4}-\d\d-\d\d wait to be dropped: a transaction/);
-  expect(await leavingState()).toBe('pending');
+  expect(await leavingState(fixture)).toBe('pending');
   expect(await fixture.differences()).toEqual([]);
   await endReading();
   expect(await fixture.keeping({ eventsMs: dayMs }).toTheEnd()).toEqual({ events: 2 });
@@ -112,30 +91,20 @@ test('days that are being dropped hold up nobody who stores, and wait for who st
 
 test.each([
   ['attached', async () => undefined],
-  [
-    'pending',
-    async () => {
-      const endReading = await reader();
-      const client = await fixture.database.pool.connect();
-      await client.query("set lock_timeout = '100ms'");
-      await client.query(`alter table events detach partition ${partitionOf(5)} concurrently`).catch(() => undefined);
-      client.release(true);
-      await endReading();
-    },
-  ],
-  ['detached', () => fixture.sql(`alter table events detach partition ${partitionOf(5)} concurrently`)],
+  ['pending', detachHalfway],
+  ['detached', detachWholly],
 ])('days that a worker left %s when it died are dropped by the next', async (state, goOn) => {
-  await keepThree();
+  await keepThree(fixture);
   await fixture.keeping({ eventsMs: dayMs }).step();
-  await goOn();
-  expect(await leavingState()).toBe(state);
+  await goOn(fixture);
+  expect(await leavingState(fixture)).toBe(state);
   expect(await fixture.differences()).toEqual([]);
   expect(await fixture.keeping({ eventsMs: dayMs }).toTheEnd()).toEqual({ events: 2 });
   expect(await fixture.exists(partitionOf(5))).toBe(false);
 });
 
 test('days go on leaving in a restored database, in which their partition has another oid', async () => {
-  await keepThree();
+  await keepThree(fixture);
   await fixture.keeping({ eventsMs: dayMs }).step();
   const [name, day] = [partitionOf(5), daysAgo(5).slice(0, 10)];
   await fixture.sql(`
@@ -149,7 +118,7 @@ test('days go on leaving in a restored database, in which their partition has an
 });
 
 test('days that are attached still stay, when the setting was changed before they went', async () => {
-  await keepThree();
+  await keepThree(fixture);
   await fixture.keeping({ eventsMs: dayMs }).step();
   expect(await fixture.keeping({ eventsMs: 30 * dayMs }).toTheEnd()).toEqual({});
   expect(await fixture.count('events')).toBe(3);
@@ -176,7 +145,7 @@ test('days go once though four workers try at the same time', async () => {
 });
 
 test('an audit that began before they went sees them or their sums, never neither', async () => {
-  await keepThree();
+  await keepThree(fixture);
   const keeper = fixture.keeping({ eventsMs: dayMs });
   await keeper.step();
   const goneOrWaiting = `
@@ -214,7 +183,7 @@ test('an audit that began before they went sees them or their sums, never neithe
 });
 
 test('an audit asks no more questions after a drop than before it', async () => {
-  await keepThree();
+  await keepThree(fixture);
   async function questions(): Promise<number> {
     let asked = 0;
     const auditDatabase: typeof fixture.queries.auditDatabase = {
@@ -248,7 +217,7 @@ test('days from which something is erased while they go add up at each step', as
   await fixture.storeFrom(0, { position: 5 });
   const keeper = fixture.keeping({ eventsMs: dayMs });
   await keeper.step();
-  expect(await leavingState()).toBe('attached');
+  expect(await leavingState(fixture)).toBe('attached');
   expect(await eraseEvents(fixture.queries, { topic: 'orders', eventId: 'e2' })).toMatchObject({ erased: 1n });
   expect(await fixture.differences()).toEqual([]);
   expect(await eraseEvents(fixture.queries, { topic: 'other', eventId: '' })).toMatchObject({ erased: 2n });
@@ -265,7 +234,7 @@ test.each([
   ],
   ['a position', 'update watermark set position = 4', ['lost_positions 4']],
 ])('days that went do not hide the loss of %s', async (_, loss, found) => {
-  await keepThree();
+  await keepThree(fixture);
   await fixture.keeping({ eventsMs: dayMs }).toTheEnd();
   await fixture.sql(loss);
   expect(await fixture.differences()).toEqual(found);

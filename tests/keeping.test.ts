@@ -172,3 +172,16 @@ test('workers killed while they drop a day leave it to the next one, and the aud
   await drained(system);
   expect(await reconciled()).toMatchObject({ ok: true, broker_checked: true });
 });
+
+test('the last day of an idle system goes, once the broker says that there is no more', async () => {
+  const makeClient = () => system.ingest();
+  const waitFor = WaitFor.WAIT_FOR_STORED;
+  await sendAll(planCopies(100, 0.3, 'past'), { connections: 1, batchSize: 50, waitFor, makeClient });
+  await age(await settledPosition());
+  await waitUntil('the day is dropped', async () => !(await hasOldDay()));
+  expect(await value<number>('select count(*)::int from events')).toBe(0);
+  await waitUntil('its old repeats are gone', () =>
+    value<boolean>("select not exists (select from refused where received_at < now() - interval '2 days')"),
+  );
+  expect(await reconciled()).toMatchObject({ ok: true, broker_checked: true });
+});

@@ -64,6 +64,7 @@ export async function openKeepingFixture() {
       const chore = keepsWithin({
         pool: fixture.pool,
         retention: { ...forEver, ...retention },
+        givenOut: async () => BigInt(sent),
         removed(kind, rows) {
           if (rows > 0) removed[kind] = (removed[kind] ?? 0) + rows;
         },

@@ -7,7 +7,7 @@ import { createPool, endPool } from '@eventsieve/store/pool';
 import { findSchemaGap } from '@eventsieve/store/schema-version';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { alignEpoch } from './align-epoch.js';
+import { type Aligned, alignEpoch } from './align-epoch.js';
 import { readConfig } from './config.js';
 import { choresOf } from './keeper/chores.js';
 import { startKeeper } from './keeper/keeper.js';
@@ -36,6 +36,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   });
   const duplicates = createDuplicateLog(logger, config.duplicateLinesPerSecond);
   let session: Session | undefined;
+  let consumes: Aligned | undefined;
   let wentBackIn: number | undefined;
   let notThisConsumer: string | undefined;
   let stopping = false;
@@ -52,15 +53,22 @@ export const startWorker: StartPart = async (environment, logger) => {
     onDown: () => session?.end('the connection to NATS was lost'),
   });
 
+  async function readStream() {
+    const connection = link.connection();
+    if (connection === undefined) return undefined;
+    return streamInfo(await jetstreamManager(connection, { checkAPI: false, timeout: scrapeTimeoutMs }), config.names);
+  }
+
+  async function givenOut(): Promise<bigint | undefined> {
+    const epoch = consumes;
+    if (epoch === undefined) return undefined;
+    const info = await readStream().catch(() => undefined);
+    if (info?.created !== epoch.streamCreated || consumes !== epoch) return undefined;
+    return epoch.base + BigInt(info.state.last_seq);
+  }
+
   const metrics = createWorkerMetrics({
-    async readStream() {
-      const connection = link.connection();
-      if (connection === undefined) return undefined;
-      return streamInfo(
-        await jetstreamManager(connection, { checkAPI: false, timeout: scrapeTimeoutMs }),
-        config.names,
-      );
-    },
+    readStream,
     readOldestEvent: () => readOldestEvent(pool),
     load: () => session?.load(),
     connected: () => link.connection() !== undefined,
@@ -104,11 +112,13 @@ export const startWorker: StartPart = async (environment, logger) => {
     notThisConsumer = undefined;
     if (stopping || link.connection() !== connection) return;
     session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard });
+    consumes = epoch;
     if (link.connection() === undefined) session.end('the connection to NATS was lost');
     if (stopping) await session.stop();
     logger.info({ epoch: epoch.epoch, base: epoch.base.toString() }, 'consuming');
     const { why, mend } = await session.ended;
     session = undefined;
+    consumes = undefined;
     if (mend === 'open-epoch') wentBackIn = epoch.epoch;
     if (mend === 'remake-consumer') notThisConsumer = epoch.durable;
     if (!stopping) logger.warn({ why }, 'consuming ended; aligning again');
@@ -133,7 +143,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   }
 
   const running = run();
-  const keeper = startKeeper(choresOf({ pool, config, metrics }), logger);
+  const keeper = startKeeper(choresOf({ pool, config, givenOut, metrics }), logger);
   const partitionTimer = setInterval(() => {
     ensureUpcomingPartitions(pool).catch((error: unknown) =>
       logger.warn({ err: error }, 'no partition for tomorrow yet'),
