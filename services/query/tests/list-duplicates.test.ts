@@ -257,6 +257,20 @@ describe('conflicts', () => {
     expect(found.flat()).toEqual(down(10, 2));
     expect(found.slice(1).map((page) => page.length)).toEqual([4, 4]);
   });
+
+  test('with large payloads are read no further than a page goes, however little they take in storage', async () => {
+    await fixture.store({ position: 1 });
+    await fixture.database.pool.query(`
+      insert into refused (position, received_at, topic, event_id, "timestamp", source, first_position, first_seen_at,
+                           conflict, payload)
+      select n, now(), 'orders', 'e1', now(), 'shop', 1, now(), true, p
+      from generate_series(2, 501) n, (select jsonb_build_object('n', repeat('x', 500000)) as p offset 0) payloads`);
+    const startedAtMs = performance.now();
+    const { conflicts: shown } = await list({ limit: 1000 });
+    // All of them as text takes several seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+    expect(shown.map(({ refused }) => refused?.position)).toEqual(down(501, 496));
+  });
 });
 
 test.each([

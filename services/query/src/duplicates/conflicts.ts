@@ -89,12 +89,18 @@ function conflictOf(row: ConflictRow): Conflict {
 
 const micros = (column: string) => `(extract(epoch from ${column}) * 1000000)::bigint`;
 
+const stored = `
+  left join lateral (
+    select * from events s where s.position = r.first_position and s.received_at = r.first_seen_at limit 1
+  ) e on true`;
+
 /**
  * Always a row at the end that says where to go on. A page ends where it is full, where it would grow too large (one
- * conflict is always shown), or where enough was looked at.
+ * conflict is always shown), or where enough was looked at. How large each is is found one by one, and no further than
+ * the page goes: storage, which may be compressed, does not tell, and as text all of them could be a gigabyte.
  */
 const selectConflicts = `
-  with looked_at as materialized (
+  with recursive looked_at as materialized (
     select r.position, r.topic, r.source from refused r
     where r.conflict and ($1::bigint is null or r.position < $1)
     order by r.position desc limit $5::integer
@@ -102,30 +108,34 @@ const selectConflicts = `
     select l.position from looked_at l
     where ($2 = '' or l.topic = $2) and ($3 = '' or l.source = $3)
     order by l.position desc limit $4::integer + 1
+  ), list as materialized (
+    select array_agg(w.position order by w.position desc) as positions from wanted w
+  ), sized (place, bytes) as (
+    select 0, 0::bigint
+    union all
+    select z.place + 1, z.bytes + both_sides.bytes
+    from sized z cross join list cross join lateral (
+      select coalesce(octet_length(r.payload::text), 0) + coalesce(octet_length(e.payload::text), 0) as bytes
+      from refused r ${stored}
+      where r.position = list.positions[z.place + 1] limit 1
+    ) both_sides
+    where z.place < $4::integer and z.bytes <= $6::bigint
+  ), shown as materialized (
+    select list.positions[z.place] as position from sized z cross join list
+    where z.place = 1 or (z.place > 1 and z.bytes <= $6::bigint)
   ), page as (
     select r.position, r.topic, r.event_id, r.source, r.payload::text as payload, ${micros('r."timestamp"')} as timestamp_us,
            ${micros('r.received_at')} as received_at_us, r.first_position, ${micros('r.first_seen_at')} as first_seen_at_us,
            e.source as stored_source, e.payload::text as stored_payload,
            ${micros('e."timestamp"')} as stored_timestamp_us
-    from wanted w
-    join refused r on r.position = w.position
-    left join lateral (
-      select * from events s where s.position = r.first_position and s.received_at = r.first_seen_at limit 1
-    ) e on true
-  ), sized as (
-    select p.*, row_number() over latest_first as place,
-           sum(coalesce(octet_length(p.payload), 0) + coalesce(octet_length(p.stored_payload), 0)) over latest_first as bytes
-    from page p
-    window latest_first as (order by p.position desc rows unbounded preceding)
-  ), shown as (
-    select * from sized where place = 1 or (place <= $4::integer and bytes <= $6::bigint)
+    from shown join refused r on r.position = shown.position ${stored}
   ), ends as (
     select case
-      when (select count(*) from shown) < (select count(*) from sized) then (select min(position) from shown)
+      when (select count(*) from shown) < coalesce((select cardinality(positions) from list), 0)
+        then (select min(position) from shown)
       when (select count(*) from looked_at) >= $5::integer then (select min(position) from looked_at)
     end as next_before
   )
-  select s.position, s.topic, s.event_id, s.source, s.payload, s.timestamp_us, s.received_at_us, s.first_position,
-         s.first_seen_at_us, s.stored_source, s.stored_payload, s.stored_timestamp_us, e.next_before
-  from ends e left join shown s on true
-  order by s.position desc`;
+  select p.*, e.next_before
+  from ends e left join page p on true
+  order by p.position desc`;
