@@ -57,11 +57,11 @@ it('finds where a line goes wrong, counted from its own first letter', () => {
 });
 
 it('is done with blank lines at once, however many', () => {
-  const text = Buffer.concat([Buffer.alloc(16 * 1024 ** 2, '\n'), Buffer.from(line)]).toString('latin1');
+  const text = Buffer.concat([Buffer.alloc(64 * 1024 ** 2, '\n'), Buffer.from(line)]).toString('latin1');
   // Of the processor: a machine that does other things is no slower by this clock.
   const before = process.cpuUsage();
   expect(read(text).events).toHaveLength(1);
   const { user, system } = process.cpuUsage(before);
-  // A step for each line takes over a second.
-  expect((user + system) / 1000).toBeLessThan(500);
+  // A step for each line takes seconds.
+  expect((user + system) / 1000).toBeLessThan(800);
 });
