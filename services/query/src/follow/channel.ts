@@ -16,6 +16,8 @@ export interface Chunk {
   readonly events: number;
   /** Everything up to here that is wanted is in it, or was before. */
   readonly to: bigint;
+  /** When the first of it was read from Postgres. */
+  readonly readAtMs: number;
   /** All messages one after the other, made once for everybody who is given this chunk. */
   joined(): Buffer;
 }
@@ -29,6 +31,7 @@ export interface Channel {
   readonly encoding: Encoding;
   /** How many events are looked for at a time, of those that are not covered. */
   pageRows: number;
+  followers: number;
   /** What comes after this position need not be asked of Postgres. */
   covers(position: bigint): boolean;
   /** What the ring has after a position that is covered. */
@@ -39,6 +42,8 @@ export interface Channel {
     wanted: Wanted,
     read: (wanted: Wanted) => Promise<Chunk | undefined>,
   ): Promise<Chunk | undefined>;
+  /** Lets go of what is held for others to come to, as far as it is old or there are no others. */
+  tidy(): void;
 }
 
 // Those who keep up are all at the same place, those who lag a little at another one.
@@ -55,7 +60,7 @@ export interface ChannelDeps {
 }
 
 export function createChannel({ ring, filter, payload, encoding, chunkBytes }: ChannelDeps): Channel {
-  const kept = new Map<bigint, { readonly chunk: Chunk; readonly sinceMs: number }>();
+  const kept = new Map<bigint, Chunk>();
   const reading = new Map<bigint, { readonly made: Promise<Chunk | undefined>; readonly wishes: Wanted[] }>();
 
   function matches({ row, contains }: RingEvent): boolean {
@@ -63,36 +68,38 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
   }
 
   function keep(position: bigint, chunk: Chunk): void {
+    if (channel.followers < 2) return;
     const [oldest] = kept.keys();
     if (kept.size >= chunksKept && oldest !== undefined) kept.delete(oldest);
-    kept.set(position, { chunk, sinceMs: performance.now() });
+    kept.set(position, chunk);
   }
 
   function recent(position: bigint): Chunk | undefined {
-    const found = kept.get(position);
-    if (found === undefined || performance.now() - found.sinceMs < heldMs) return found?.chunk;
-    kept.delete(position);
-    return undefined;
+    const chunk = kept.get(position);
+    return chunk !== undefined && isRecent(chunk) ? chunk : undefined;
   }
 
   function readRing(position: bigint): Chunk {
     const messages: Message[] = [];
     const maxBytes = chunkBytes();
+    let readAtMs = performance.now();
     let bytes = 0;
     for (const event of ring.after(position)) {
       if (!matches(event)) continue;
       const message = { position: event.position, bytes: ring.encode(event, encoding) };
       bytes += message.bytes.length;
       messages.push(message);
-      if (bytes >= maxBytes) return chunkOf(messages, messages.length, event.position);
+      readAtMs = Math.min(readAtMs, event.readAtMs);
+      if (bytes >= maxBytes) return chunkOf(messages, messages.length, event.position, readAtMs);
     }
-    return chunkOf(messages, messages.length, ring.end);
+    return chunkOf(messages, messages.length, ring.end, readAtMs);
   }
 
-  return {
+  const channel: Channel = {
     filter,
     payload,
     encoding,
+    followers: 0,
     pageRows: firstPageRows,
     covers(position) {
       if (position >= ring.end) return true;
@@ -100,7 +107,7 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
       return payload.askedAfter !== undefined && position >= ring.begin && position >= payload.askedAfter;
     },
     after(position) {
-      if (position >= ring.end) return chunkOf([], 0, position);
+      if (position >= ring.end) return chunkOf([], 0, position, performance.now());
       const known = recent(position);
       if (known !== undefined) return known;
       const made = readRing(position);
@@ -126,25 +133,34 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
         reading.delete(position);
       }
     },
+    tidy() {
+      for (const [position, chunk] of kept) {
+        if (channel.followers < 2 || !isRecent(chunk)) kept.delete(position);
+      }
+    },
   };
+  return channel;
 }
 
+const isRecent = ({ readAtMs }: Chunk) => performance.now() - readAtMs < heldMs;
+
 /** The events of a page that was read for one follower. */
-export function chunkOfRows(rows: readonly EventRow[], to: bigint, encoding: Encoding): Chunk {
+export function chunkOfRows(rows: readonly EventRow[], to: bigint, encoding: Encoding, readAtMs: number): Chunk {
   const messages = rows.map((row) => ({ position: BigInt(row.position), bytes: encoding.event(row) }));
-  return chunkOf(messages, messages.length, to);
+  return chunkOf(messages, messages.length, to, readAtMs);
 }
 
 export function signOfLife(position: bigint, encoding: Encoding): Chunk {
-  return chunkOf([{ position, bytes: encoding.place(position) }], 0, position);
+  return chunkOf([{ position, bytes: encoding.place(position) }], 0, position, performance.now());
 }
 
-function chunkOf(messages: readonly Message[], events: number, to: bigint): Chunk {
+function chunkOf(messages: readonly Message[], events: number, to: bigint, readAtMs: number): Chunk {
   let joined: Buffer | undefined;
   return {
     messages,
     events,
     to,
+    readAtMs,
     joined() {
       const [first] = messages;
       joined ??= messages.length === 1 && first ? first.bytes : Buffer.concat(messages.map(({ bytes }) => bytes));

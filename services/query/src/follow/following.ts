@@ -72,7 +72,7 @@ export function createFollowing(options: FollowingOptions): Following {
   const ring = createEventRing(bufferBytes);
   const payloadFilters = createPayloadFilters(maxPayloadFilters);
   const reader = createTailReader({ database, ring, payloadFilters, logger, onNews: wakeAll });
-  const channels = new Map<string, { readonly channel: Channel; followers: number }>();
+  const channels = new Map<string, Channel>();
   const followers = new Set<Follower>();
   const gate = createGate(readsAtATime);
   const askHighest = shareNext(() => readHighest(database));
@@ -86,6 +86,11 @@ export function createFollowing(options: FollowingOptions): Following {
     for (const follower of followers) follower.wake();
   }
 
+  function tick(): void {
+    for (const channel of channels.values()) channel.tidy();
+    wakeAll();
+  }
+
   async function catchUp(channel: Channel, after: bigint, wanted: Wanted) {
     const upTo = reader.watermark;
     if (upTo === undefined || upTo <= after) return undefined;
@@ -93,14 +98,15 @@ export function createFollowing(options: FollowingOptions): Following {
       return await channel.older(after, wanted, (stillWanted) =>
         gate(async () => {
           if (!stillWanted()) return undefined;
-          const untilMs = performance.now() + searchMs;
+          const begunAtMs = performance.now();
+          const untilMs = begunAtMs + searchMs;
           const limit = channel.pageRows;
           const bounds = { after, upTo, descending: false, limit, maxBytes: chunkBytes(), untilMs };
           const { rows, searchedTo, end } = await searchEvents(channel.filter, bounds);
           // Postgres looks at so many to find out how many fit: of large events fewer are asked for.
           const twice = Math.max(pageRows.least, Math.min(pageRows.most, rows.length * 2));
           if (!end) channel.pageRows = twice;
-          return chunkOfRows(rows, searchedTo, channel.encoding);
+          return chunkOfRows(rows, searchedTo, channel.encoding, begunAtMs);
         }),
       );
     } catch (thrown) {
@@ -113,17 +119,15 @@ export function createFollowing(options: FollowingOptions): Following {
   function takeChannel({ filter }: TailQuestion, encoding: Encoding) {
     const key = keyOf(filter, encoding);
     const payload = filter.payload === undefined ? undefined : payloadFilters.take(filter.payload);
-    const entry = channels.get(key) ?? {
-      channel: createChannel({ ring, filter, payload, encoding, chunkBytes }),
-      followers: 0,
-    };
-    entry.followers++;
-    channels.set(key, entry);
+    const channel = channels.get(key) ?? createChannel({ ring, filter, payload, encoding, chunkBytes });
+    channel.followers++;
+    channels.set(key, channel);
     return {
-      channel: entry.channel,
+      channel,
       release() {
         if (payload !== undefined) payloadFilters.release(payload);
-        if (--entry.followers === 0) channels.delete(key);
+        if (--channel.followers === 0) channels.delete(key);
+        channel.tidy();
       },
     };
   }
@@ -140,7 +144,7 @@ export function createFollowing(options: FollowingOptions): Following {
     if (admitted >= maxFollowers) throw tooMany(maxFollowers);
     if (admitted++ > 0) return;
     reader.start();
-    ticking = setInterval(wakeAll, Math.min(tickMs, heartbeatMs / 2));
+    ticking = setInterval(tick, Math.min(tickMs, heartbeatMs / 2));
   }
 
   function leave(): void {
