@@ -1,3 +1,4 @@
+import { connect, constants } from 'node:http2';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
 import { type CallOptions, Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
@@ -163,4 +164,21 @@ test('who goes on to read nothing is cut off, and holds up no server that stops'
   call.pause();
   await expect.poll(() => endings, { timeout: 10_000 }).toEqual(['RESOURCE_EXHAUSTED']);
   await server.stop();
+});
+
+test('who reads nothing is cut off also after its deadline', async () => {
+  const { server, endings } = await serve(untilStuck);
+  // A client of grpc-js cancels the call itself.
+  const session = connect(`http://${server.address}`);
+  cleanups.push(() => session.destroy());
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/test.Test/Tell',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-timeout': '200m',
+  });
+  stream.on('error', () => undefined).end(Buffer.alloc(5));
+  await expect.poll(() => endings, { timeout: 10_000 }).toEqual(['RESOURCE_EXHAUSTED']);
+  await expect.poll(() => stream.rstCode, { timeout: 5_000 }).toBe(constants.NGHTTP2_CANCEL);
 });

@@ -49,12 +49,14 @@ export function serverStream<Request, Response>(
 }
 
 function end(call: ServerWritableStream<unknown, unknown>, farewell: () => void): void {
-  if (call.destroyed || isOver(call)) return;
   const stream = http2StreamOf(call);
-  // Not destroy(): a stream that is reset without an error leaves a caller of grpc-js, and its connection, waiting.
-  const timer = setTimeout(() => stream?.close(constants.NGHTTP2_CANCEL), lastWordsMs);
-  stream?.once('close', () => clearTimeout(timer));
-  farewell();
+  // Also when grpc-js has ended the call, at its deadline: what was written before stays until it is taken.
+  if (stream?.destroyed === false) {
+    // Not destroy(): a stream that is reset without an error leaves a caller of grpc-js, and its connection, waiting.
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), lastWordsMs);
+    stream.once('close', () => clearTimeout(timer));
+  }
+  if (!call.destroyed && !isOver(call)) farewell();
 }
 
 function audienceOf<Response>(call: ServerWritableStream<unknown, Response>): Audience<Response> {
