@@ -42,6 +42,17 @@ test.each([
   expect(body.error.fields.map((each) => each.field)).toEqual([field]);
 });
 
+test('what is wrong is named over HTTP: an order of times, by the names that they have there', async () => {
+  const [early, late] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
+  for (const kind of ['event', 'received']) {
+    const response = await askStream(doors.http, { [`${kind}_from`]: late, [`${kind}_to`]: early, from: early });
+    expect(response.statusCode).toBe(400);
+    expect(JSON.parse(await textOf(response))).toMatchObject({
+      error: { fields: [{ field: `${kind}_to`, message: `must not be before ${kind}_from` }] },
+    });
+  }
+});
+
 test('what is wrong is named over HTTP: Last-Event-ID', async () => {
   const response = await askStream(doors.http, {}, { 'last-event-id': '7' });
   expect([response.statusCode, await textOf(response)]).toEqual([400, expect.stringContaining('"Last-Event-ID"')]);

@@ -38,9 +38,13 @@ const streamHeaders = {
 
 export function serveEventsStream(app: FastifyInstance, { following, metrics, logger }: EventsStreamDeps): void {
   app.get('/events/stream', async (request, reply) => {
-    const question = readTailRequest(requestOf(request));
-    if (request.method === 'HEAD') return reply.headers(streamHeaders).send();
-    const admitted = await withFieldNames(following.admit(question, eventStream), (field) => nameOf(field, request));
+    const fields = requestOf(request);
+    const ask = async () => {
+      const question = readTailRequest(fields);
+      return request.method === 'HEAD' ? undefined : following.admit(question, eventStream);
+    };
+    const admitted = await withFieldNames(ask(), (field) => parameterOf(field, request));
+    if (admitted === undefined) return reply.headers(streamHeaders).send();
     try {
       const response = open(reply);
       response.once('close', admitted.wake);
@@ -138,8 +142,17 @@ const starts: ReadonlyMap<string, TailStart> = new Map([
   ['now', TailStart.TAIL_START_NOW],
 ]);
 
-function nameOf(field: string, { headers }: FastifyRequest): string {
-  return field === 'cursor' && headers['last-event-id'] ? lastEventIdHeader : field;
+const parameters: ReadonlyMap<string, string> = new Map([
+  ['from', 'event_from'],
+  ['to', 'event_to'],
+  ['since', 'from'],
+  ['start', 'from'],
+]);
+
+/** What a field of TailEventsRequest is called here. */
+function parameterOf(field: string, { headers }: FastifyRequest): string {
+  if (field === 'cursor' && headers['last-event-id']) return lastEventIdHeader;
+  return parameters.get(field) ?? field;
 }
 
 const lastEventIdHeader = 'Last-Event-ID';

@@ -6,6 +6,14 @@ export async function withFieldNames<T>(call: Promise<T>, rename: (field: string
     return await call;
   } catch (error) {
     if (!(error instanceof EventsieveError) || error.code !== 'INVALID_ARGUMENT') throw error;
-    throw invalid(error.fields.map((fault) => ({ ...fault, field: rename(fault.field) })));
+    throw invalid(
+      error.fields.map((fault) => ({
+        ...fault,
+        field: rename(fault.field),
+        message: fault.message.replace(namedInMessage, rename),
+      })),
+    );
   }
 }
+
+const namedInMessage = /(?<=^must not be (?:before|given beside) )\S+$/;
