@@ -1,5 +1,6 @@
 import { EventStatus } from '@eventsieve/contract/gen/eventsieve/v1/query';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { waitUntil } from '../../../tests/support/wait-until.js';
 import { eraseStep } from '../src/erase/erase-step.js';
 import { eraseEvents } from '../src/rpc/erase-events.js';
 import { getEvent } from '../src/rpc/get-event.js';
@@ -122,4 +123,26 @@ test.each([
   );
   if (isErased) expect(await erase()).toEqual({ erased: 1n, more: false });
   else await expect(erase()).rejects.toMatchObject(later);
+});
+
+test('dead letters are locked by position, before anything is erased, as by everybody else', async () => {
+  await fixture.send(3);
+  await fixture.deadLetter(2, 'orders', 'b');
+  await fixture.deadLetter(3, 'orders', 'a');
+  await fixture.store({ position: 4 });
+  await settle(4);
+  const other = await fixture.database.pool.connect();
+  onTestFinished(() => other.release(true));
+  await other.query('begin');
+  await other.query('select from dead_letters where position = 2 for update');
+  const erasing = erase('');
+  await waitUntil('the erasure waits for it', () =>
+    fixture.database.value<boolean>(
+      "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+    ),
+  );
+  await other.query('select from dead_letters where position = 3 for update nowait');
+  await other.query('select from events where position = 4 for update nowait');
+  await other.query('commit');
+  expect(await erasing).toEqual({ erased: 4n, more: false });
 });
