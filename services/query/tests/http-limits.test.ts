@@ -181,6 +181,45 @@ test('bodies of a connection that breaks are let go of, also of requests that wa
   expect(warnings).toEqual([]);
 });
 
+test('what bodies inflate to is bounded too, as long as it is held', async () => {
+  const waiting: (() => void)[] = [];
+  const bounded = await start({
+    maxRequestBytesInFlight: 250_000,
+    serve(app) {
+      app.post('/publish', async () => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return {};
+      });
+    },
+  });
+  const inner = gzipSync(' '.repeat(90_000));
+  const post = async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const { status } = await fetch(`${bounded.address}/publish`, { method: 'POST', headers, body: inner });
+    return status;
+  };
+  for (let round = 0; round < 3; round++) {
+    const taken = [post(), post()];
+    await waitUntil('two are held', () => waiting.length === 2);
+    expect(await post()).toBe(429);
+    for (const answer of waiting.splice(0)) answer();
+    expect(await Promise.all(taken)).toEqual([200, 200]);
+  }
+  await bounded.stop();
+});
+
+test('alone, a body may inflate to more than all may have together', async () => {
+  const narrow = await start({ maxRequestBytesInFlight: 50_000 });
+  const inner = gzipSync(' '.repeat(90_000));
+  const { answer } = await exchange(
+    [head('content-encoding: gzip', `content-length: ${inner.length}`), inner],
+    /\}$/,
+    narrow,
+  );
+  await narrow.stop();
+  expect(answer).toContain('{"bytes":90000}');
+});
+
 test.each([
   ['headers', ['POST /publish HTTP/1.1\r\nhost: x\r\n']],
   ['a body', [head('content-length: 10'), '{"a']],

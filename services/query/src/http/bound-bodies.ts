@@ -1,32 +1,49 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+/** Counts more bytes, or fewer, as held for a request; throws when they are too many. */
+export type HoldBytes = (request: FastifyRequest, bytes: number) => void;
 
 /**
  * Bounds the bodies that are held at one time, as they arrive and until they are answered: what a request says of its
  * size may be a lie, and a body that stops half-way is held all the same. Alone, any body that is within its own limit
- * gets through.
+ * gets through. What a body inflates to is for its reader to count, by the function that is returned.
  */
-export function boundBodies(app: FastifyInstance, maxBytes: number): void {
+export function boundBodies(app: FastifyInstance, maxBytes: number): HoldBytes {
   let held = 0;
+  const counters = new WeakMap<FastifyRequest, (bytes: number) => boolean>();
 
-  app.addHook('preParsing', (_, reply, payload, done) => {
+  app.addHook('preParsing', (request, reply, payload, done) => {
     let own = 0;
+    let over = false;
+    const fits = (bytes: number) => {
+      // Nobody would count these off again.
+      if (over) return false;
+      own += bytes;
+      held += bytes;
+      return held <= maxBytes || held === own;
+    };
     const count = (chunk: Buffer) => {
-      own += chunk.length;
-      held += chunk.length;
-      if (held <= maxBytes || held === own) return;
+      if (fits(chunk.length)) return;
       payload.off('data', count);
+      if (over) return;
       // The rest of it would be held as well.
       reply.header('connection', 'close');
       payload.emit('error', tooMuch());
     };
+    counters.set(request, fits);
     // What reads the body attaches in this same turn, so nothing flows past it.
     payload.on('data', count);
     reply.raw.once('close', () => {
+      over = true;
       held -= own;
     });
     done(null, payload);
   });
+
+  return (request, bytes) => {
+    if (counters.get(request)?.(bytes) === false && bytes > 0) throw tooMuch();
+  };
 }
 
 function tooMuch(): EventsieveError {

@@ -1,9 +1,8 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { EventsieveError, invalid } from '@eventsieve/contract/errors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { HoldBytes } from './bound-bodies.js';
 
-const inflate = promisify(gunzip);
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const linesType = 'application/x-ndjson';
@@ -20,32 +19,47 @@ export interface OtherBody {
  * Hands a body on as the bytes that came: parsing JSON here would lose digits and duplicate keys. One of any other type
  * is for the route to take, with whatever else the request says of it.
  */
-export function takeBodies(app: FastifyInstance, maxBytes: number): void {
+export function takeBodies(app: FastifyInstance, maxBytes: number, hold: HoldBytes): void {
   app.removeAllContentTypeParsers();
   const take = (type: string, of: (bytes: Buffer) => Buffer | OtherBody) =>
-    app.addContentTypeParser(type, { parseAs: 'buffer' }, async ({ headers }: FastifyRequest, body: Buffer) => {
-      const encoding = headers['content-encoding'];
-      return of(encoding === undefined ? body : await decoded(encoding, body, maxBytes));
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+      const encoding = request.headers['content-encoding'];
+      if (encoding === undefined) return of(body);
+      return of(await decoded(encoding, body, maxBytes, (bytes) => hold(request, bytes)));
     });
   take('application/json', (bytes) => bytes);
   for (const type of [linesType, cloudEventType, cloudEventsType] as const) take(type, (bytes) => ({ type, bytes }));
   take('*', (bytes) => ({ type: 'any', bytes }));
 }
 
-async function decoded(given: string, body: Buffer, maxBytes: number): Promise<Buffer> {
+async function decoded(given: string, body: Buffer, maxBytes: number, hold: (bytes: number) => void): Promise<Buffer> {
   const encoding = given.trim().toLowerCase();
   if (encoding === 'identity') return body;
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new EventsieveError('UNSUPPORTED_MEDIA_TYPE', 'content-encoding must be gzip or identity');
   }
-  try {
-    return await inflate(body, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+  const bytes = await inflated(body, maxBytes, hold).catch((error) => {
+    throw error instanceof EventsieveError ? error : invalid([{ field: 'body', message: 'is not what gzip writes' }]);
+  });
+  hold(-body.length);
+  return bytes;
+}
+
+/** Piece by piece, each of them counted: many small bodies may inflate to much at the same time. */
+async function inflated(body: Buffer, maxBytes: number, hold: (bytes: number) => void): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  const gunzip = createGunzip();
+  gunzip.end(body);
+  for await (const piece of gunzip as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > maxBytes) {
       throw new EventsieveError('PAYLOAD_TOO_LARGE', `the body inflates to more than ${maxBytes} bytes`);
     }
-    throw invalid([{ field: 'body', message: 'is not what gzip writes' }]);
+    hold(piece.length);
+    pieces.push(piece);
   }
+  return Buffer.concat(pieces, length);
 }
 
 /** The text of a JSON body, in a request that takes no other. */

@@ -123,8 +123,8 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
   // First, since whatever comes after may have something to give back.
   closeResponses(app);
   allowOrigins(app, options.corsOrigins ?? []);
-  boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
-  takeBodies(app, maxRequestBytes);
+  const hold = boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
+  takeBodies(app, maxRequestBytes, hold);
   app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
   app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
   app.addHook('onRequest', async ({ raw }) => {
