@@ -1,5 +1,5 @@
 import { EventStatus } from '@eventsieve/contract/gen/eventsieve/v1/query';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { eraseStep } from '../src/erase/erase-step.js';
 import { eraseEvents } from '../src/rpc/erase-events.js';
@@ -132,17 +132,21 @@ test('dead letters are locked by position, before anything is erased, as by ever
   await fixture.store({ position: 4 });
   await settle(4);
   const other = await fixture.database.pool.connect();
-  onTestFinished(() => other.release(true));
-  await other.query('begin');
-  await other.query('select from dead_letters where position = 2 for update');
-  const erasing = erase('');
-  await waitUntil('the erasure waits for it', () =>
-    fixture.database.value<boolean>(
-      "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
-    ),
-  );
-  await other.query('select from dead_letters where position = 3 for update nowait');
-  await other.query('select from events where position = 4 for update nowait');
-  await other.query('commit');
+  let erasing: ReturnType<typeof erase> | undefined;
+  try {
+    await other.query('begin');
+    await other.query('select from dead_letters where position = 2 for update');
+    erasing = erase('');
+    await waitUntil('the erasure waits for it', () =>
+      fixture.database.value<boolean>(
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+      ),
+    );
+    await other.query('select from dead_letters where position = 3 for update nowait');
+    await other.query('select from events where position = 4 for update nowait');
+    await other.query('commit');
+  } finally {
+    other.release(true);
+  }
   expect(await erasing).toEqual({ erased: 4n, more: false });
 });
