@@ -76,7 +76,7 @@ test('an answer that is wrong is found, however fast it was', async () => {
     );
     await system.database.pool.query('delete from events where position = (select max(position) from events)');
     const problems = await problemsOf(looked, 300, events);
-    expect(problems).toContainEqual(`${events} events were sent, the table holds ${events - 1}`);
+    expect(problems).toContainEqual(`${events} events are to be kept, the table holds ${events - 1}`);
   } finally {
     await system.stop();
   }

@@ -19,7 +19,7 @@ what was sent, and prints a table. The exit code is 1 when any case was not exac
   --profile FOLDER  each service leaves a CPU profile there (DevTools and speedscope read it); costs speed
 
 Cases:
-${cases.map(({ name, about }) => `  ${name.padEnd(24)}${about}`).join('\n')}
+${cases.map(({ name, about }) => `  ${name.padEnd(26)}${about}`).join('\n')}
 
   npm run bench -- --only stored-batch100-struct,stored-batch100-json
   npm run bench -- --json bench.json`;
