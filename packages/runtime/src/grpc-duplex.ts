@@ -1,7 +1,7 @@
-import type { ServerHttp2Stream } from 'node:http2';
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { callerGone, http2StreamOf, isOver } from './grpc-call.js';
 import { type CallContext, contextOf, foreseen, serverStopping, stopEvent, Undecodable } from './grpc-server.js';
 import type { Logger } from './logger.js';
 
@@ -105,7 +105,7 @@ function writeTo<Response>(call: ServerDuplexStream<unknown, Response>, onGone: 
   }
 
   function abandon(): void {
-    onGone(new EventsieveError('UNAVAILABLE', 'the caller is gone', { reason: 'CALLER_GONE' }));
+    onGone(callerGone());
     const lost = unsent;
     unsent = [];
     for (const { left } of lost) left();
@@ -128,21 +128,8 @@ function writeTo<Response>(call: ServerDuplexStream<unknown, Response>, onGone: 
   };
 }
 
-/**
- * grpc-js ends a call by itself at its deadline and when a message is too large, and tells nobody before the last answer
- * has left. What is written after that is an error of the HTTP/2 stream, which then stays open for ever.
- */
-function isOver(call: object): boolean {
-  return http2StreamOf(call)?.writableEnded ?? false;
-}
-
 /** Of an old connection: it takes no new calls, and cuts off a minute later those that are still there. */
 function connectionEnds(): EventsieveError {
   const message = 'the server closes this connection';
   return new EventsieveError('UNAVAILABLE', message, { reason: 'STOPPING', retryAfterMs: 0 });
-}
-
-// grpc-js has no name for it.
-function http2StreamOf(call: object): ServerHttp2Stream | undefined {
-  return (call as { call?: { stream?: ServerHttp2Stream } }).call?.stream;
 }

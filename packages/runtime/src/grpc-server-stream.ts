@@ -1,7 +1,8 @@
-import { constants, type ServerHttp2Stream } from 'node:http2';
-import { EventsieveError } from '@eventsieve/contract/errors';
+import { constants } from 'node:http2';
+import type { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
 import type { ServerWritableStream } from '@grpc/grpc-js';
+import { callerGone, http2StreamOf, isOver } from './grpc-call.js';
 import { type EndedCall, foreseen, serverStopping, stopEvent, Undecodable } from './grpc-server.js';
 import type { Logger } from './logger.js';
 
@@ -98,21 +99,4 @@ function audienceOf<Response>(call: ServerWritableStream<unknown, Response>): Au
       if (over !== undefined) listener();
     },
   };
-}
-
-function callerGone(): EventsieveError {
-  return new EventsieveError('UNAVAILABLE', 'the caller is gone', { reason: 'CALLER_GONE' });
-}
-
-/**
- * grpc-js ends a call by itself at its deadline, and tells nobody before the last message has left. What is written after
- * that is an error of the HTTP/2 stream, which then stays open for ever.
- */
-function isOver(call: object): boolean {
-  return http2StreamOf(call)?.writableEnded ?? false;
-}
-
-// grpc-js has no name for it.
-function http2StreamOf(call: object): ServerHttp2Stream | undefined {
-  return (call as { call?: { stream?: ServerHttp2Stream } }).call?.stream;
 }

@@ -12,7 +12,7 @@ export interface Keeper {
   stop(): Promise<void>;
 }
 
-// Of the time that a chore takes, as much again is left to those who store and read.
+// So many times as long as a step has taken is left to those who store and read before the next one.
 const restAfterStep = 4;
 const leastRestMs = 20;
 

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { inTransaction } from './in-transaction.js';
 
 /** position = base + stream sequence, while this epoch lasts. */
 export interface Epoch {
@@ -22,25 +23,11 @@ const alignLockKey = '7305809143511617076';
  * Runs `work` while no other worker runs its own. The lock belongs to an idle transaction whose bound
  * (idle_in_transaction_session_timeout) frees it when this process is stopped in the middle: `stillHeld` rejects then.
  */
-export async function withAlignLock<T>(
-  pool: Pool,
-  work: (stillHeld: () => Promise<unknown>) => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('begin');
+export function withAlignLock<T>(pool: Pool, work: (stillHeld: () => Promise<unknown>) => Promise<T>): Promise<T> {
+  return inTransaction(pool, async (client) => {
     await client.query(`select pg_advisory_xact_lock(${alignLockKey})`);
-    const result = await work(() => client.query('select 1'));
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    broken = error as Error;
-    throw error;
-  } finally {
-    // A connection in doubt is closed, which ends its transaction.
-    client.release(broken);
-  }
+    return await work(() => client.query('select 1'));
+  });
 }
 
 export async function currentEpoch(pool: Pool): Promise<Epoch | undefined> {

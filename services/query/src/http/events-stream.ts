@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { EventsieveError, type FieldError, invalid } from '@eventsieve/contract/errors';
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
 import { type TailEventsRequest, TailStart } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { callerGone } from '@eventsieve/runtime/grpc-call';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { decodeCursor } from '../cursor.js';
@@ -71,7 +72,7 @@ function open(reply: FastifyReply): ServerResponse {
 }
 
 function outletTo(response: ServerResponse): Outlet {
-  const gone = new EventsieveError('UNAVAILABLE', 'the caller is gone', { reason: 'CALLER_GONE' });
+  const gone = callerGone();
   return {
     over: () => (response.destroyed || response.closed ? gone : undefined),
     // What is written comes before whatever is said at the end.
