@@ -61,7 +61,7 @@ export async function publishEvents(
   return { ...response, results: response.results.map(resultOf) };
 }
 
-const outcomes: Readonly<Partial<Record<WireOutcome, Outcome>>> = {
+export const outcomes: Readonly<Partial<Record<WireOutcome, Outcome>>> = {
   [WireOutcome.OUTCOME_ACCEPTED]: 'accepted',
   [WireOutcome.OUTCOME_STORED]: 'stored',
   [WireOutcome.OUTCOME_DUPLICATE]: 'duplicate',
