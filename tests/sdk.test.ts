@@ -12,7 +12,7 @@ beforeAll(async () => {
   client = createClient({ gateway: system.gatewayAddress, query: system.queryAddress });
 });
 afterAll(async () => {
-  client.close();
+  await client.close();
   await system.stop();
 });
 
@@ -144,8 +144,8 @@ test.each([
 
 test('a server that is not there may be tried again, a request that is too large may not', async () => {
   const nobody = createClient({ gateway: `127.0.0.1:${await freePort()}` });
-  const away = await failureOf(nobody.publish(event('away', 'a')));
-  nobody.close();
+  const away = await failureOf(nobody.publish(event('away', 'a'), { timeoutMs: 500 }));
+  await nobody.close();
   expect(away).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
   expect(away.message).toMatch(/^127\.0\.0\.1:\d+ cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+$/);
   const large = event('large', 'a', { payload: { text: 'x'.repeat(17 * 1024 * 1024) } });

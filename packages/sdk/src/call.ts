@@ -1,5 +1,6 @@
-import { type CallOptions, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { ofGrpc } from './error.js';
+import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
+import type { MetadataSource } from './call-metadata.js';
+import { closed, ofGrpc, timedOut } from './error.js';
 
 export interface CallSettings {
   /** The call ends with DEADLINE_EXCEEDED after it. Default: the client's. */
@@ -20,23 +21,47 @@ export interface Peer<Client> {
   readonly client: Client;
   readonly address: string;
   readonly timeoutMs: number;
+  readonly metadata: MetadataSource;
 }
 
-export function callUnary<Request, Response>(
+export async function callUnary<Request, Response>(
   peer: Peer<unknown>,
   method: Method<Request, Response>,
   request: Request,
   { timeoutMs = peer.timeoutMs, signal }: CallSettings = {},
 ): Promise<Response> {
+  signal?.throwIfAborted();
+  const options = { deadline: Date.now() + timeoutMs };
+  const given = peer.metadata();
+  const metadata = given instanceof Promise ? await inTime(given, timeoutMs, signal) : given;
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const options = { deadline: Date.now() + timeoutMs };
-    const call = method.call(peer.client, request, new Metadata(), options, (error, response) => {
+    const cancel = () => call.cancel();
+    const done = (error: ServiceError | null, response: Response) => {
       signal?.removeEventListener('abort', cancel);
       if (!error) resolve(response);
       else reject(signal?.aborted ? signal.reason : ofGrpc(error, peer.address));
-    });
-    const cancel = () => call.cancel();
+    };
+    let call: ClientUnaryCall;
+    try {
+      call = method.call(peer.client, request, metadata, options, done);
+    } catch (error) {
+      // All that grpc-js throws instead of answering: its channel was closed.
+      return void reject(closed(`the client of ${peer.address} is closed`, error));
+    }
     signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
+
+/** The caller's own function must not hold a call for ever. */
+function inTime<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(timedOut(`the metadata of the call did not come within ${timeoutMs} ms`));
+    const stop = () => reject(signal?.reason);
+    const timer = setTimeout(late, timeoutMs);
+    signal?.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    });
   });
 }

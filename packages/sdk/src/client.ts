@@ -1,20 +1,20 @@
 import { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
-import { credentials } from '@grpc/grpc-js';
-import type { CallSettings, Peer } from './call.js';
+import type { CallSettings } from './call.js';
+import { type ConnectOptions, connect } from './connect.js';
 import type { NewEvent, StoredEvent } from './event.js';
 import { type FoundEvent, getEvent } from './get-event.js';
 import { type EventPage, type ListOptions, listPages } from './list-events.js';
+import type { ProducerOptions } from './producer/options.js';
+import { createProducer, type Producer } from './producer/producer.js';
 import { type PublishAnswer, type PublishOptions, type PublishResult, publishEvents } from './publish.js';
 import { type Reconciliation, readStats, reconcile, type Stats } from './read-stats.js';
 
-export interface ClientOptions {
+export interface ClientOptions extends ConnectOptions {
   /** Where events are published. Default: 127.0.0.1:50051. */
   readonly gateway?: string | undefined;
   /** Where they are read and counted. Default: 127.0.0.1:50052. */
   readonly query?: string | undefined;
-  /** What a call may take when it does not say itself. Default: 15 s, which is more than a verdict may take. */
-  readonly timeoutMs?: number | undefined;
 }
 
 export interface Client {
@@ -22,6 +22,8 @@ export interface Client {
   publish(event: NewEvent, options?: PublishOptions): Promise<PublishResult>;
   /** Several: one verdict each, in their order, and the sums. */
   publish(events: readonly NewEvent[], options?: PublishOptions): Promise<PublishAnswer>;
+  /** Sends events one by one, in batches that it makes itself. */
+  producer(options?: ProducerOptions): Producer;
   /** Every stored event that fits, page after page. */
   list(options?: ListOptions): AsyncGenerator<StoredEvent>;
   /** The same by pages, each with the cursor of the next. */
@@ -31,14 +33,15 @@ export interface Client {
   stats(settings?: CallSettings): Promise<Stats>;
   /** Whether everything adds up: counters, rows, broker. */
   reconcile(settings?: CallSettings): Promise<Reconciliation>;
-  close(): void;
+  /** Closes its producers, which send what they hold first, and then its connections. */
+  close(): Promise<void>;
 }
 
 /** Connects at the first call, and again whenever a connection is lost. */
 export function createClient(options: ClientOptions = {}): Client {
-  const { gateway: gatewayUrl = '127.0.0.1:50051', query: queryUrl = '127.0.0.1:50052', timeoutMs = 15_000 } = options;
-  const gateway = connect(IngestServiceClient, gatewayUrl, timeoutMs);
-  const query = connect(QueryServiceClient, queryUrl, timeoutMs);
+  const { gateway: gatewayUrl = '127.0.0.1:50051', query: queryUrl = '127.0.0.1:50052', ...connection } = options;
+  const gateway = connect(IngestServiceClient, gatewayUrl, connection);
+  const query = connect(QueryServiceClient, queryUrl, connection);
 
   function publish(event: NewEvent, options?: PublishOptions): Promise<PublishResult>;
   function publish(events: readonly NewEvent[], options?: PublishOptions): Promise<PublishAnswer>;
@@ -48,8 +51,14 @@ export function createClient(options: ClientOptions = {}): Client {
     return results[0];
   }
 
+  const producers = new Set<Producer>();
   return {
     publish,
+    producer(options) {
+      const producer = createProducer(gateway, options, () => producers.delete(producer));
+      producers.add(producer);
+      return producer;
+    },
     async *list(options = {}) {
       for await (const page of listPages(query, options)) yield* page.events;
     },
@@ -57,33 +66,13 @@ export function createClient(options: ClientOptions = {}): Client {
     get: (topic, eventId, settings = {}) => getEvent(query, topic, eventId, settings),
     stats: (settings = {}) => readStats(query, settings),
     reconcile: (settings = {}) => reconcile(query, settings),
-    close() {
-      gateway.client.close();
+    async close() {
       query.client.close();
+      if (producers.size > 0) await Promise.all([...producers].map((producer) => producer.close()));
+      gateway.client.close();
     },
   };
 }
 
 // Array.isArray does not know readonly arrays.
 const isList = (given: NewEvent | readonly NewEvent[]): given is readonly NewEvent[] => Array.isArray(given);
-
-type Constructor<T> = new (
-  address: string,
-  security: ReturnType<typeof credentials.createInsecure>,
-  options: object,
-) => T;
-
-function connect<T>(Client: Constructor<T>, url: string, timeoutMs: number): Peer<T> {
-  const address = url.replace(/^(?:grpc|http):\/\//i, '').replace(/\/$/, '');
-  const client = new Client(address, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': 64 * 1024 ** 2,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-    // The default grows to two minutes, in which a server that is back would not be tried.
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 1_000,
-    // Which failures may be tried again, and how often, is for the caller to say.
-    'grpc.enable_retries': 0,
-  });
-  return { client, address, timeoutMs };
-}

@@ -26,7 +26,7 @@ export class EventsieveError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.fields = fields;
-    this.retryable = retryableCodes.has(code);
+    this.retryable = retryableCodes.has(code) && reason !== closedHere;
     this.retryAfterMs = retryAfterMs;
     this.reason = reason;
   }
@@ -36,7 +36,30 @@ const retryableCodes: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'RESOURCE
 
 /** A refusal before anything was sent, in the gateway's words. */
 export function refuse(fields: readonly FieldError[]): EventsieveError {
-  return new EventsieveError(invalid(fields));
+  return new EventsieveError(invalid(fields.slice(0, maxFieldsNamed)));
+}
+
+const maxFieldsNamed = 20;
+
+// What ends here, and not at a server.
+const closedHere = 'CLOSED';
+
+export function closed(message: string, cause?: unknown): EventsieveError {
+  return new EventsieveError(new ContractError('UNAVAILABLE', message, { reason: closedHere, cause }));
+}
+
+/** Sending the same again, with the same ids, is safe. */
+export function aborted(cause: unknown): EventsieveError {
+  const message = 'given up before it was answered; it may have been taken';
+  return new EventsieveError(new ContractError('UNAVAILABLE', message, { reason: 'ABORTED', cause }));
+}
+
+export function timedOut(message: string, reason = 'TIMED_OUT'): EventsieveError {
+  return new EventsieveError(new ContractError('DEADLINE_EXCEEDED', message, { reason }));
+}
+
+export function brokenAnswer(): EventsieveError {
+  return new EventsieveError(new ContractError('INTERNAL', 'the answer has fewer verdicts than events were sent'));
 }
 
 // grpc-js has one code for a server that is busy and for a message that will never fit.

@@ -9,11 +9,14 @@ export interface JsonObject {
 interface EventHead {
   /** 1 to 255 characters. */
   readonly topic: string;
-  /** 1 to 255 characters, unique within the topic. An event sent again must have the same. */
-  readonly eventId: string;
+  /**
+   * 1 to 255 characters, unique within the topic. An event sent again must have the same: give one that repeats when the
+   * call is repeated (idFrom makes it of fields). Default: a UUIDv7, made before the first attempt and the same in all.
+   */
+  readonly eventId?: string | undefined;
   /** Who sends it: 1 to 255 characters. */
   readonly source: string;
-  /** When it happened; text is ISO 8601. Default: now. */
+  /** When it happened; text is ISO 8601. Default: now, at the call, and the same in all its attempts. */
   readonly timestamp?: Date | string | undefined;
 }
 

@@ -1,9 +1,15 @@
 export type { CallSettings } from './call.js';
+export type { CallMetadata, HeaderValues } from './call-metadata.js';
 export { type Client, type ClientOptions, createClient } from './client.js';
+export type { TlsOptions } from './connect.js';
 export type { EventFilter } from './encode-filter.js';
 export { type ErrorCode, EventsieveError, type FieldError } from './error.js';
 export type { JsonObject, JsonValue, NewEvent, StoredEvent } from './event.js';
 export type { FoundEvent } from './get-event.js';
+export { type IdField, idFrom } from './ids.js';
 export type { EventPage, ListOptions } from './list-events.js';
-export type { Outcome, PublishAnswer, PublishOptions, PublishResult } from './publish.js';
+export type { ProducerOptions } from './producer/options.js';
+export type { Producer } from './producer/producer.js';
+export type { Outcome, PublishAnswer, PublishOptions, PublishResult, Wait } from './publish.js';
 export type { Counts, Reconciliation, Stats } from './read-stats.js';
+export type { RetryOptions } from './retry.js';

@@ -1,13 +1,17 @@
 import {
   type IngestServiceClient,
-  WaitFor,
+  IngestServiceService,
+  PublishResponse,
   Outcome as WireOutcome,
   type PublishResult as WirePublishResult,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { type CallSettings, callUnary, type Peer } from './call.js';
-import { encodeEvents } from './encode-event.js';
+import { type EventFault, readEvent, requestTail, writeEvent } from './encode-event.js';
+import { brokenAnswer, refuse } from './error.js';
 import type { NewEvent } from './event.js';
 import { formatInstant } from './instant.js';
+import { type RetryOptions, withRetries } from './retry.js';
+import { newWireBuffer } from './wire-buffer.js';
 
 /**
  * The verdict on one copy. `accepted`: durable in the broker, and not known yet whether it is a repeat. `stored`: this
@@ -16,11 +20,16 @@ import { formatInstant } from './instant.js';
  */
 export type Outcome = 'accepted' | 'stored' | 'duplicate' | 'conflict' | 'rejected' | 'dead_lettered';
 
+/** What must have happened before an answer. */
+export type Wait = 'broker' | 'stored';
+
 export interface PublishOptions extends CallSettings {
   /** What must have happened before the answer: `stored` (default) is in Postgres with a verdict, `broker` is durable. */
-  readonly wait?: 'broker' | 'stored' | undefined;
+  readonly wait?: Wait | undefined;
   /** Each event has its own verdict; without it one bad event refuses them all, and nothing is published. */
   readonly allowPartial?: boolean | undefined;
+  /** Failures that may pass are tried again for as long as timeoutMs allows; false: one try. */
+  readonly retry?: RetryOptions | boolean | undefined;
 }
 
 export interface PublishResult {
@@ -33,6 +42,8 @@ export interface PublishResult {
   readonly firstSeenAt?: string;
   /** Why; for rejected and dead-lettered copies. */
   readonly error?: { readonly code: string; readonly message: string; readonly field: string };
+  /** Tries that it took, when more than one: a duplicate may then be one of an earlier try, whose answer was lost. */
+  readonly attempts?: number;
 }
 
 export interface PublishAnswer {
@@ -50,15 +61,80 @@ export interface PublishAnswer {
   readonly results: readonly PublishResult[];
 }
 
+export interface EventName {
+  readonly topic: string;
+  readonly eventId: string;
+}
+
+const bytesOfEvent = 256;
+
 export async function publishEvents(
   gateway: Peer<IngestServiceClient>,
   events: readonly NewEvent[],
-  { wait = 'stored', allowPartial = false, ...settings }: PublishOptions,
+  { wait = 'stored', allowPartial = false, timeoutMs = gateway.timeoutMs, signal, retry }: PublishOptions,
 ): Promise<PublishAnswer> {
-  const waitFor = wait === 'stored' ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
-  const request = { events: encodeEvents(events), waitFor, allowPartial };
-  const response = await callUnary(gateway, gateway.client.publish, request, settings);
-  return { ...response, results: response.results.map(resultOf) };
+  const nowMs = Date.now();
+  const untilMs = nowMs + timeoutMs;
+  const wire = newWireBuffer((events.length + 1) * bytesOfEvent);
+  const names: EventName[] = [];
+  const refused = new Map<number, readonly EventFault[]>();
+  events.forEach((event, index) => {
+    const ready = readEvent(event, nowMs);
+    if ('topic' in ready) writeEvent(wire, ready);
+    else refused.set(index, ready);
+    names.push('topic' in ready ? ready : nameOf(event));
+  });
+  if (refused.size > 0 && !allowPartial) {
+    throw refuse([...refused].flatMap(([index, faults]) => faults.map((fault) => ({ index, ...fault }))));
+  }
+
+  const bytes = Buffer.concat([wire.bytes.subarray(0, wire.at), requestTail(wait, allowPartial)]);
+  const leftMs = () => Math.max(0, untilMs - Date.now());
+  let attempts = 0;
+  const send = (attempt: number) => {
+    attempts = attempt;
+    return callPublish(gateway, bytes, { timeoutMs: leftMs(), signal });
+  };
+  const nothingLeft = refused.size > 0 && refused.size === events.length;
+  const { results, ...sums } = nothingLeft
+    ? PublishResponse.create()
+    : await withRetries(send, { untilMs, signal, retry });
+  let next = 0;
+  return {
+    ...sums,
+    received: sums.received + refused.size,
+    rejected: sums.rejected + refused.size,
+    results: names.map((name, index) => {
+      const faults = refused.get(index);
+      return faults === undefined ? resultOf(name, results[next++], attempts) : rejection(name, faults);
+    }),
+  };
+}
+
+const { path, responseDeserialize } = IngestServiceService.publish;
+const asItIs = (bytes: Buffer) => bytes;
+
+/** The same bytes again when it is tried again. */
+export function callPublish(
+  gateway: Peer<IngestServiceClient>,
+  bytes: Buffer,
+  settings: CallSettings,
+): Promise<PublishResponse> {
+  return callUnary<Buffer, PublishResponse>(
+    gateway,
+    (request, metadata, options, done) =>
+      gateway.client.makeUnaryRequest(
+        path,
+        asItIs,
+        responseDeserialize,
+        request,
+        metadata,
+        options,
+        (error, response) => done(error, response as PublishResponse),
+      ),
+    bytes,
+    settings,
+  );
 }
 
 export const outcomes: Readonly<Partial<Record<WireOutcome, Outcome>>> = {
@@ -70,14 +146,32 @@ export const outcomes: Readonly<Partial<Record<WireOutcome, Outcome>>> = {
   [WireOutcome.OUTCOME_DEAD_LETTERED]: 'dead_lettered',
 };
 
-function resultOf({ topic, eventId, outcome, position, firstSeenAt, error }: WirePublishResult): PublishResult {
-  return {
-    topic,
-    eventId,
-    // A word of a later version: taken it was, and what became of it is not known here.
-    outcome: outcomes[outcome] ?? 'accepted',
-    ...(position === 0n ? {} : { position }),
-    ...(firstSeenAt ? { firstSeenAt: formatInstant(firstSeenAt) } : {}),
-    ...(error ? { error } : {}),
-  };
+/** The names are the caller's own: an answer has those of a rejected event cut short. */
+export function resultOf(
+  { topic, eventId }: EventName,
+  answered: WirePublishResult | undefined,
+  attempts: number,
+): PublishResult {
+  if (answered === undefined) throw brokenAnswer();
+  const { outcome, position, firstSeenAt, error } = answered;
+  // A word of a later version: taken it was, and what became of it is not known here.
+  const result: Writable<PublishResult> = { topic, eventId, outcome: outcomes[outcome] ?? 'accepted' };
+  if (position !== 0n) result.position = position;
+  if (firstSeenAt) result.firstSeenAt = formatInstant(firstSeenAt);
+  if (error) result.error = error;
+  if (attempts > 1) result.attempts = attempts;
+  return result;
+}
+
+type Writable<T> = { -readonly [key in keyof T]: T[key] };
+
+function rejection({ topic, eventId }: EventName, [fault]: readonly EventFault[]): PublishResult {
+  const { field = '', message = '' } = fault ?? {};
+  return { topic, eventId, outcome: 'rejected', error: { code: 'INVALID_ARGUMENT', message, field } };
+}
+
+/** Of an event that may be anything. */
+function nameOf(event: unknown): EventName {
+  const { topic, eventId } = (event ?? {}) as Partial<EventName>;
+  return { topic: typeof topic === 'string' ? topic : '', eventId: typeof eventId === 'string' ? eventId : '' };
 }

@@ -1,0 +1,59 @@
+import { type ReadyEvent, writeEvent } from '../encode-event.js';
+import type { EventsieveError } from '../error.js';
+import type { EventName, PublishResult } from '../publish.js';
+import { makeRoom, newWireBuffer, type WireBuffer } from '../wire-buffer.js';
+import type { Era } from './eras.js';
+
+/** Who waits for the verdict on an event. */
+export interface Sender {
+  readonly resolve: (result: PublishResult) => void;
+  readonly reject: (error: EventsieveError) => void;
+}
+
+export interface Entry extends EventName, Sender {
+  /** Where its bytes end in those of its batch. */
+  readonly end: number;
+}
+
+/** Events that travel in one call, each encoded once. */
+export interface Batch {
+  readonly wire: WireBuffer;
+  readonly entries: Entry[];
+  readonly era: Era;
+  readonly openedAtMs: number;
+  /** Of its oldest event: by then all have their verdict or an error. */
+  readonly untilMs: number;
+}
+
+/** About what an event takes beside its bytes: a promise, and who waits for it. */
+const bytesOfEntry = 512;
+
+export function openBatch(nowMs: number, untilMs: number, era: Era, bytes: number): Batch {
+  return { wire: newWireBuffer(bytes), entries: [], era, openedAtMs: nowMs, untilMs };
+}
+
+export function addToBatch({ wire, entries }: Batch, event: ReadyEvent, { resolve, reject }: Sender): void {
+  writeEvent(wire, event);
+  const { topic, eventId } = event;
+  entries.push({ topic, eventId, resolve, reject, end: wire.at });
+}
+
+export const heldBytes = (events: number, encodedBytes: number) => encodedBytes + events * bytesOfEntry;
+
+/** About what it will be encoded: exact for ASCII. */
+export function guessBytes({ topic, eventId, source, payloadJson }: ReadyEvent): number {
+  return topic.length + eventId.length + source.length + payloadJson.length + 32;
+}
+
+/** Nothing is added to it any more. */
+export function sealBatch({ wire }: Batch, tail: Buffer): void {
+  makeRoom(wire, tail.length);
+  tail.copy(wire.bytes, wire.at);
+  wire.at += tail.length;
+}
+
+/** The request of a sealed batch, or of some of its events. */
+export function requestOf({ wire, entries }: Batch, tail: Buffer, from: number, to: number): Buffer {
+  if (from === 0 && to === entries.length) return wire.bytes.subarray(0, wire.at);
+  return Buffer.concat([wire.bytes.subarray(entries[from - 1]?.end ?? 0, entries[to - 1]?.end), tail]);
+}

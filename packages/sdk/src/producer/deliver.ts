@@ -1,0 +1,78 @@
+import type { IngestServiceClient, PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { Peer } from '../call.js';
+import { brokenAnswer, type EventsieveError, refuse, timedOut } from '../error.js';
+import { callPublish, resultOf } from '../publish.js';
+import { type RetryOptions, withRetries } from '../retry.js';
+import { type Batch, type Entry, requestOf } from './batch.js';
+
+export interface Delivery {
+  readonly gateway: Peer<IngestServiceClient>;
+  /** What a request ends with. */
+  readonly tail: Buffer;
+  readonly retry: RetryOptions | boolean | undefined;
+  readonly signal: AbortSignal;
+  /** So many events, or so many bytes, were more than the gateway takes at once. */
+  readonly tooMuch: (events: number, bytes: number) => void;
+}
+
+/** Sends a batch until it is answered, refused for good or out of time, and settles each of its events. Never rejects. */
+export async function deliver(delivery: Delivery, batch: Batch, from = 0, to = batch.entries.length): Promise<void> {
+  const { gateway, tail, retry, signal, tooMuch } = delivery;
+  const { entries, untilMs } = batch;
+  const request = requestOf(batch, tail, from, to);
+  let attempts = 0;
+  try {
+    const response = await withRetries(
+      (attempt) => {
+        const leftMs = untilMs - Date.now();
+        if (leftMs <= 0) throw timedOut('the event could not be sent in time', 'NOT_SENT');
+        attempts = attempt;
+        return callPublish(gateway, request, { timeoutMs: Math.min(gateway.timeoutMs, leftMs), signal });
+      },
+      { untilMs, signal, retry },
+    );
+    settle(entries, from, to, response, attempts);
+  } catch (thrown) {
+    const error = thrown as EventsieveError;
+    if (to - from > 1 && isOfOne(error)) {
+      tooMuch(to - from, request.length);
+      const middle = (from + to) >>> 1;
+      // One after the other, so that their order stays.
+      await deliver(delivery, batch, from, middle);
+      await deliver(delivery, batch, middle, to);
+      return;
+    }
+    for (let index = from; index < to; index++) entries[index]?.reject(alone(error));
+  }
+}
+
+/** Nothing was taken, and less at once may be: one event of many need not fail the others. */
+function isOfOne({ code }: EventsieveError): boolean {
+  return code === 'INVALID_ARGUMENT' || code === 'PAYLOAD_TOO_LARGE';
+}
+
+/** Its place in a batch says nothing to who has sent one event. */
+function alone(error: EventsieveError): EventsieveError {
+  if (error.code !== 'INVALID_ARGUMENT' || error.fields.length === 0) return error;
+  return refuse(error.fields.map(({ field, message }) => ({ field, message })));
+}
+
+function settle(
+  entries: readonly Entry[],
+  from: number,
+  to: number,
+  { results }: PublishResponse,
+  attempts: number,
+): void {
+  for (let index = from; index < to; index++) {
+    const entry = entries[index] as Entry;
+    const answered = results[index - from];
+    if (answered === undefined) {
+      entry.reject(brokenAnswer());
+      continue;
+    }
+    const result = resultOf(entry, answered, attempts);
+    if (result.outcome !== 'rejected') entry.resolve(result);
+    else entry.reject(refuse([{ field: result.error?.field ?? '', message: result.error?.message ?? 'is refused' }]));
+  }
+}
