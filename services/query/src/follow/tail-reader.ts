@@ -37,6 +37,7 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
   let running: Running | undefined;
   let watermark: bigint | undefined;
   let limit = rowLimit.least;
+  let aboutUs = 0n;
 
   const look = shareNext(async () => {
     const run = running;
@@ -58,13 +59,17 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
     const after = ring.end;
     const asked = payloadFilters.present();
     const payloads = asked.map(({ text }) => text);
-    const { rows, cut } = await readNewRows(database, { after, upTo, payloads, limit, maxBytes: pageBytes });
+    const question = { after, upTo, aboutUs, payloads, limit, maxBytes: pageBytes };
+    const { rows, reached, full } = await readNewRows(database, question);
     if (run !== running) return;
     for (const filter of asked) filter.askedAfter ??= after;
     // Of large events fewer are asked for: Postgres would look at all of them to find out how many fit.
-    if (cut) limit = Math.min(rowLimit.most, Math.max(rowLimit.least, rows.length * 2));
-    const events = rows.map((row) => ringEvent(row, asked));
-    ring.append(events, cut ? (events.at(-1)?.position ?? upTo) : upTo);
+    if (full) limit = Math.min(rowLimit.most, Math.max(rowLimit.least, rows.length * 2));
+    aboutUs = BigInt(rows.at(-1)?.received_at_us ?? aboutUs);
+    ring.append(
+      rows.map((row) => ringEvent(row, asked)),
+      reached,
+    );
     onNews();
   }
 
@@ -105,6 +110,7 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
       if (running !== undefined) return;
       watermark = undefined;
       limit = rowLimit.least;
+      aboutUs = BigInt(Date.now()) * 1_000n;
       running = createRunning();
       void run(running);
     },
