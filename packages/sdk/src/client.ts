@@ -1,14 +1,14 @@
 import { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import type { CallSettings } from './call.js';
+import { checkHealth, type Health } from './check-health.js';
 import { type ConnectOptions, connect } from './connect.js';
-import type { NewEvent, StoredEvent } from './event.js';
-import { type FoundEvent, getEvent } from './get-event.js';
-import { type EventPage, type ListOptions, listPages } from './list-events.js';
+import { EventsieveError, withoutIndex } from './error.js';
+import type { NewEvent } from './event.js';
 import type { ProducerOptions } from './producer/options.js';
 import { createProducer, type Producer } from './producer/producer.js';
 import { type PublishAnswer, type PublishOptions, type PublishResult, publishEvents } from './publish.js';
-import { type Reconciliation, readStats, reconcile, type Stats } from './read-stats.js';
+import { createReader, type Reader } from './reader.js';
 
 export interface ClientOptions extends ConnectOptions {
   /** Where events are published. Default: 127.0.0.1:50051. */
@@ -17,24 +17,17 @@ export interface ClientOptions extends ConnectOptions {
   readonly query?: string | undefined;
 }
 
-export interface Client {
+export interface Client extends Reader {
   /** One event: its verdict. Publishing the same event again is always safe. */
   publish(event: NewEvent, options?: PublishOptions): Promise<PublishResult>;
   /** Several: one verdict each, in their order, and the sums. */
   publish(events: readonly NewEvent[], options?: PublishOptions): Promise<PublishAnswer>;
   /** Sends events one by one, in batches that it makes itself. */
   producer(options?: ProducerOptions): Producer;
-  /** Every stored event that fits, page after page. */
-  list(options?: ListOptions): AsyncGenerator<StoredEvent>;
-  /** The same by pages, each with the cursor of the next. */
-  pages(options?: ListOptions): AsyncGenerator<EventPage>;
-  /** What became of one event; undefined when its id was never seen. */
-  get(topic: string, eventId: string, settings?: CallSettings): Promise<FoundEvent | undefined>;
-  stats(settings?: CallSettings): Promise<Stats>;
-  /** Whether everything adds up: counters, rows, broker. */
-  reconcile(settings?: CallSettings): Promise<Reconciliation>;
-  /** Closes its producers, which send what they hold first, and then its connections. */
-  close(): Promise<void>;
+  /** Whether both servers serve. */
+  health(settings?: CallSettings): Promise<Health>;
+  /** Closes its producers, which send what they hold first (or until the signal fires), and then its connections. */
+  close(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 }
 
 /** Connects at the first call, and again whenever a connection is lost. */
@@ -47,11 +40,14 @@ export function createClient(options: ClientOptions = {}): Client {
   function publish(events: readonly NewEvent[], options?: PublishOptions): Promise<PublishAnswer>;
   async function publish(given: NewEvent | readonly NewEvent[], options: PublishOptions = {}) {
     if (isList(given)) return publishEvents(gateway, given, options);
-    const { results } = await publishEvents(gateway, [given], options);
+    const { results } = await publishEvents(gateway, [given], options).catch((error: unknown) => {
+      throw error instanceof EventsieveError ? withoutIndex(error) : error;
+    });
     return results[0];
   }
 
   const producers = new Set<Producer>();
+  const { endTails, ...reader } = createReader(query);
   return {
     publish,
     producer(options) {
@@ -59,16 +55,12 @@ export function createClient(options: ClientOptions = {}): Client {
       producers.add(producer);
       return producer;
     },
-    async *list(options = {}) {
-      for await (const page of listPages(query, options)) yield* page.events;
-    },
-    pages: (options = {}) => listPages(query, options),
-    get: (topic, eventId, settings = {}) => getEvent(query, topic, eventId, settings),
-    stats: (settings = {}) => readStats(query, settings),
-    reconcile: (settings = {}) => reconcile(query, settings),
-    async close() {
+    ...reader,
+    health: (settings = {}) => checkHealth(gateway, query, settings),
+    async close(options = {}) {
+      endTails();
       query.client.close();
-      if (producers.size > 0) await Promise.all([...producers].map((producer) => producer.close()));
+      if (producers.size > 0) await Promise.all([...producers].map((producer) => producer.close(options)));
       gateway.client.close();
     },
   };

@@ -25,8 +25,8 @@ export interface EventFilter {
   readonly payload?: object | string | undefined;
 }
 
-/** The filter as every request has it that asks for events. */
-export function encodeFilter(filter: EventFilter) {
+/** The filter as every request has it that asks for events. `names` are those that the caller knows the times by. */
+export function encodeFilter(filter: EventFilter, names = { from: 'from', to: 'to' }) {
   const faults: FieldError[] = [];
   const fields = {
     topic: filter.topic ?? '',
@@ -35,19 +35,26 @@ export function encodeFilter(filter: EventFilter) {
     eventId: filter.eventId ?? '',
     receivedFrom: encodeTime('received_from', filter.receivedFrom, faults),
     receivedTo: encodeTime('received_to', filter.receivedTo, faults),
-    from: encodeTime('from', filter.from, faults),
-    to: encodeTime('to', filter.to, faults),
+    from: encodeTime(names.from, filter.from, faults),
+    to: encodeTime(names.to, filter.to, faults),
     payload: encodePayload(filter.payload, faults),
   };
   if (faults.length > 0) throw refuse(faults);
   return fields;
 }
 
-function encodeTime(field: string, time: Date | string | undefined, faults: FieldError[]): Timestamp | undefined {
+/** `others` is what it might have been, too. */
+export function encodeTime(
+  field: string,
+  time: Date | string | undefined,
+  faults: FieldError[],
+  others = '',
+): Timestamp | undefined {
   if (time === undefined) return undefined;
   const instant = time instanceof Date ? instantOfDate(time) : parseInstant(time);
   if (instant === undefined) {
-    faults.push({ field, message: 'must be a Date or an ISO 8601 date and time, such as 2024-05-01T12:00:00Z' });
+    const message = `must be ${others}a Date or an ISO 8601 date and time, such as 2024-05-01T12:00:00Z`;
+    faults.push({ field, message });
   }
   return instant;
 }

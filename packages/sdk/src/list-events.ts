@@ -3,12 +3,11 @@ import { Order, type QueryServiceClient } from '@eventsieve/contract/gen/eventsi
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { type EventFilter, encodeFilter } from './encode-filter.js';
 import { type StoredEvent, storedEventOf } from './event.js';
+import { type ReadPagesOptions, readPages } from './read-pages.js';
 
-export interface ListOptions extends EventFilter, CallSettings {
+export interface ListOptions extends EventFilter, CallSettings, ReadPagesOptions {
   /** `asc` (default): in the order in which the events were received. */
   readonly order?: 'asc' | 'desc' | undefined;
-  /** Where to go on: nextCursor of a page. */
-  readonly cursor?: string | undefined;
   /** Events fetched at a time, 1 to 1000. */
   readonly pageSize?: number | undefined;
 }
@@ -21,20 +20,19 @@ export interface EventPage {
   readonly stopped: boolean;
 }
 
-export async function* listPages(query: Peer<QueryServiceClient>, options: ListOptions): AsyncGenerator<EventPage> {
-  let page = await readPage(query, options);
-  for (;;) {
-    yield page;
-    if (page.nextCursor === undefined) return;
-    page = await readPage(query, { ...options, cursor: page.nextCursor });
-  }
+export function listPages(
+  query: Peer<QueryServiceClient>,
+  { retry, cursor, ...asked }: ListOptions,
+): AsyncGenerator<EventPage> {
+  return readPages((at) => readPage(query, asked, at), { retry, cursor, signal: asked.signal });
 }
 
 const defaultPageSize = 500;
 
 async function readPage(
   query: Peer<QueryServiceClient>,
-  { order, cursor = '', pageSize = defaultPageSize, timeoutMs, signal, ...filter }: ListOptions,
+  { order, pageSize = defaultPageSize, timeoutMs, signal, ...filter }: ListOptions,
+  cursor: string,
 ): Promise<EventPage> {
   const request = {
     ...encodeFilter(filter),

@@ -1,17 +1,10 @@
 import type { QueryServiceClient, Counts as WireCounts } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { formatInstant } from './instant.js';
+import { type SettledCounts, settledCountsOf } from './settled-counts.js';
 
 /** Copies. Always: received + redriven = uniqueProcessed + duplicateDropped + deadLettered + inFlight. */
-export interface Counts {
-  readonly received: number;
-  /** Events stored. */
-  readonly uniqueProcessed: number;
-  /** Copies that repeated an event; conflicts are counted in. */
-  readonly duplicateDropped: number;
-  readonly conflicts: number;
-  readonly deadLettered: number;
-  readonly redriven: number;
+export interface Counts extends SettledCounts {
   /** Taken by the broker, not in Postgres yet. */
   readonly inFlight: number;
 }
@@ -30,11 +23,27 @@ export interface Stats extends Counts {
 /** The counters held against the rows, and the rows against the broker. */
 export interface Reconciliation {
   readonly ok: boolean;
-  readonly differences: readonly { readonly what: string; readonly message: string }[];
+  readonly differences: readonly Difference[];
   /** False while NATS is away. */
   readonly brokerChecked: boolean;
   readonly counters: Counts;
   readonly rows: Counts;
+  /** Every position at or below it is committed. */
+  readonly watermark: bigint;
+  /** The last position that the broker had given out before. */
+  readonly lastPosition: bigint;
+}
+
+/** One thing that does not add up. */
+export interface Difference {
+  /** What was compared, such as `unique_processed` or `lost_positions`. */
+  readonly what: string;
+  readonly expected: number;
+  readonly found: number;
+  /** The positions concerned, at most 100 of them. */
+  readonly positions: readonly bigint[];
+  /** One sentence. */
+  readonly message: string;
 }
 
 export async function readStats(query: Peer<QueryServiceClient>, settings: CallSettings): Promise<Stats> {
@@ -53,22 +62,27 @@ export async function reconcile(query: Peer<QueryServiceClient>, settings: CallS
   const response = await callUnary(query, query.client.reconcile, {}, settings);
   return {
     ok: response.ok,
-    differences: response.differences.map(({ what, message }) => ({ what, message })),
+    differences: response.differences.map(({ what, expected, found, positions, message }) => ({
+      what,
+      expected: Number(expected),
+      found: Number(found),
+      positions,
+      message,
+    })),
     brokerChecked: response.brokerChecked,
     counters: countsOf(response.counters),
     rows: countsOf(response.rows),
+    watermark: response.watermark,
+    lastPosition: response.lastPosition,
   };
 }
 
-/** As numbers: counts stay far below 2^53. */
+/** Makes the present counts the baseline of stats; nothing is deleted. Returns when that was (ISO 8601, UTC). */
+export async function resetStats(query: Peer<QueryServiceClient>, settings: CallSettings): Promise<{ since: string }> {
+  const { since } = await callUnary(query, query.client.resetStats, {}, settings);
+  return { since: since ? formatInstant(since) : '' };
+}
+
 function countsOf(counts: WireCounts | undefined): Counts {
-  return {
-    received: Number(counts?.received ?? 0),
-    uniqueProcessed: Number(counts?.uniqueProcessed ?? 0),
-    duplicateDropped: Number(counts?.duplicateDropped ?? 0),
-    conflicts: Number(counts?.conflicts ?? 0),
-    deadLettered: Number(counts?.deadLettered ?? 0),
-    redriven: Number(counts?.redriven ?? 0),
-    inFlight: Number(counts?.inFlight ?? 0),
-  };
+  return { ...settledCountsOf(counts), inFlight: Number(counts?.inFlight ?? 0) };
 }

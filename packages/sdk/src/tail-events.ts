@@ -1,0 +1,130 @@
+import { EventsieveError as ContractError } from '@eventsieve/contract/errors';
+import type { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { wait } from './backoff.js';
+import type { Peer } from './call.js';
+import { callStream } from './call-stream.js';
+import { EventsieveError } from './error.js';
+import { type StoredEvent, storedEventOf } from './event.js';
+import { pauseBeforeNext } from './retry.js';
+import { encodeTail, type TailFilter, type TailFrom } from './tail-request.js';
+
+export interface TailOptions extends TailFilter {
+  /** Where to begin. Default: `now`. */
+  readonly from?: TailFrom | undefined;
+  /** The loop ends with the signal's reason when it fires. */
+  readonly signal?: AbortSignal | undefined;
+  /** How often in a row it may fail to connect before the loop ends with that error. Default: no limit. */
+  readonly maxFailures?: number | undefined;
+}
+
+export interface TailedEvent extends StoredEvent {
+  /** Where to go on after this event. */
+  readonly cursor: string;
+}
+
+/**
+ * The stored events as they come: each once, in order, without a gap, also when the connection breaks meanwhile. Nothing
+ * is asked for before the first event is, or `opened()`. `break` and `return()` end it.
+ */
+export interface Tail extends AsyncIterableIterator<TailedEvent> {
+  /** Where to go on after the last event that was given. Undefined until the server has said where it begins. */
+  readonly cursor: string | undefined;
+  /** Resolves once the server has said where it begins: what is stored from then on will be given. */
+  opened(): Promise<void>;
+  return(): Promise<IteratorResult<TailedEvent>>;
+}
+
+// A server with nothing to say shows every 15 s that it lives.
+const silenceMs = 60_000;
+
+export function tailEvents(
+  query: Peer<QueryServiceClient>,
+  options: TailOptions,
+  onEnd: () => void = () => undefined,
+): Tail {
+  const { from = 'now', signal, maxFailures = Number.POSITIVE_INFINITY, ...filter } = options;
+  const ending = new AbortController();
+  const generator = follow();
+  let peeked: Promise<IteratorResult<TailedEvent>> | undefined;
+  let given: string | undefined;
+  let told: { readonly resolve: () => void; readonly reject: (why: unknown) => void } | undefined;
+  const opened = new Promise<void>((resolve, reject) => {
+    told = { resolve, reject };
+  });
+  // Whoever iterates hears of it there.
+  opened.catch(() => undefined);
+
+  function end(): void {
+    ending.abort();
+    signal?.removeEventListener('abort', end);
+    told?.resolve();
+    onEnd();
+  }
+
+  async function* follow(): AsyncGenerator<TailedEvent> {
+    try {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', end, { once: true });
+      yield* connectAgainAndAgain();
+    } catch (error) {
+      const reason = signal?.aborted ? signal.reason : error;
+      if (ending.signal.aborted && !signal?.aborted) return;
+      told?.reject(reason);
+      throw reason;
+    } finally {
+      end();
+    }
+  }
+
+  async function* connectAgainAndAgain(): AsyncGenerator<TailedEvent> {
+    const requests = encodeTail(filter, from);
+    let at: string | undefined;
+    let failures = 0;
+    for (;;) {
+      const request = at === undefined ? requests.first : requests.after(at);
+      try {
+        const settings = { signal: ending.signal, silenceMs };
+        for await (const { event, cursor } of callStream(query, query.client.tailEvents, request, settings)) {
+          failures = 0;
+          at = cursor;
+          told?.resolve();
+          if (event === undefined) given = cursor;
+          else yield { ...storedEventOf(event), cursor };
+          ending.signal.throwIfAborted();
+        }
+        throw new EventsieveError(new ContractError('UNAVAILABLE', `${query.address}: the call was ended`));
+      } catch (error) {
+        failures++;
+        if (!(error instanceof EventsieveError && error.retryable) || failures > maxFailures) throw error;
+        await wait(pauseBeforeNext(failures, {}, error.retryAfterMs), ending.signal);
+      }
+    }
+  }
+
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    get cursor() {
+      return given;
+    },
+    opened() {
+      if (given === undefined && peeked === undefined) {
+        peeked = generator.next();
+        peeked.catch(() => undefined);
+      }
+      return opened;
+    },
+    async next() {
+      const taken = peeked ?? generator.next();
+      peeked = undefined;
+      const result = await taken;
+      if (!result.done) given = result.value.cursor;
+      return result;
+    },
+    async return() {
+      end();
+      return generator.return(undefined);
+    },
+  };
+}
