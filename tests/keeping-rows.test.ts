@@ -96,6 +96,23 @@ describe('refused copies, tallies and replays', () => {
     expect(await fixture.keeping(retention).toTheEnd()).toEqual({ refused: 6_000 });
   });
 
+  test('of a time when the clock was ahead hide none that come behind them', async () => {
+    const [perStep, ahead] = [15_000, 16_000];
+    const repeats = (first: number, count: number) =>
+      numbered(first, count).map((copy) => ({ ...copy, eventId: 'e1' }));
+    await fixture.storeFrom(5, { position: 1 });
+    await fixture.storeFrom(-1000, ...repeats(2, ahead));
+    await fixture.storeFrom(5, ...repeats(2 + ahead, 10));
+    await fixture.storeFrom(1, ...repeats(12 + ahead, 10));
+    const keeper = fixture.keeping(retention);
+    for (let looked = 0; looked < ahead; looked += perStep) await keeper.step();
+    expect(keeper.removed).toEqual({ refused: 10 });
+    // And from the beginning again.
+    await fixture.sql('update refused set received_at = $1 where position <= $2', [daysAgo(5), 2 + perStep]);
+    expect(await keeper.toTheEnd()).toEqual({ refused: 10 + perStep + 1 });
+    expect(await fixture.count('refused')).toBe(10 + ahead - perStep - 1);
+  });
+
   test.each(['watermark', 'rollup'])('stay above the %s', async (table) => {
     await keepOneOfEach();
     await fixture.sql(`update ${table} set position = 2`);

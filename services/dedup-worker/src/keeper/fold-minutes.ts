@@ -4,10 +4,10 @@ import { whenAlone } from './keeping-lock.js';
 const rowsInStep = 5_000;
 
 // Rows that are being counted up at this moment are left for the next time: they are locked in another order.
-const fold = `
+const fold = (keepMs: number) => `
   with old as (
     select minute, topic, shard from minute_counters
-    where minute > '-infinity' and minute < date_trunc('day', now() - $1 * interval '1 millisecond', 'UTC')
+    where minute > '-infinity' and minute < date_trunc('day', now() - ${keepMs} * interval '1 millisecond', 'UTC')
     order by minute limit ${rowsInStep} for update skip locked
   ), gone as (
     delete from minute_counters m using old
@@ -32,10 +32,7 @@ const fold = `
 export async function foldMinutes({ pool, retention, removed }: KeepDeps): Promise<boolean> {
   const { seriesMs } = retention;
   if (seriesMs === undefined) return false;
-  const found = await whenAlone(pool, async (client) => {
-    const { rows } = await client.query<{ n: number }>(fold, [seriesMs]);
-    return rows[0]?.n ?? 0;
-  });
-  removed('minute_counters', found ?? 0);
-  return found === rowsInStep;
+  const folded = (await whenAlone<{ n: number }>(pool, [fold(seriesMs)]))?.[0]?.n ?? 0;
+  removed('minute_counters', folded);
+  return folded === rowsInStep;
 }

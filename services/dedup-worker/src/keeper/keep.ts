@@ -4,11 +4,11 @@ import type { KeepDeps } from './keep-deps.js';
 import type { Chore } from './keeper.js';
 import { removeDeadLetters } from './remove-dead-letters.js';
 import { removeKeys } from './remove-keys.js';
-import { removeRefused } from './remove-refused.js';
+import { removesRefused } from './remove-refused.js';
 
 /** Removes what is too old, a little of each kind in a step. One kind that cannot be removed holds up no other. */
 export function keepsWithin(deps: KeepDeps): Chore {
-  const steps = [dropDay, removeKeys, removeRefused, removeDeadLetters, foldMinutes];
+  const steps = [dropDay, removeKeys, removesRefused(), removeDeadLetters, foldMinutes];
   return {
     name: 'removing what is too old',
     everyMs: deps.retention.lookEveryMs,

@@ -1,12 +1,32 @@
-import type { Pool, PoolClient } from 'pg';
-import { inTransaction } from '../sql/in-transaction.js';
+import type { Pool, QueryResult, QueryResultRow } from 'pg';
+import { sqlStateOf } from '../postgres-errors.js';
 
-const takeLock = 'select pg_try_advisory_xact_lock(keeping_lock_key()) as alone';
+const notAlone = 'ES003';
 
-/** Runs `work` in a transaction; undefined when somebody else is removing something at this moment. */
-export function whenAlone<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T | undefined> {
-  return inTransaction(pool, async (client) => {
-    const { rows } = await client.query<{ alone: boolean }>(takeLock);
-    return rows[0]?.alone === true ? await work(client) : undefined;
-  });
+const takeLock = `
+  do $$ begin
+    if not pg_try_advisory_xact_lock(keeping_lock_key()) then
+      raise exception 'somebody else is removing something' using errcode = '${notAlone}';
+    end if;
+  end $$`;
+
+/**
+ * Runs statements in a transaction, and gives the rows of the last one; undefined when somebody else is removing something
+ * at this moment. They go to Postgres in one message, which it takes for one transaction: others wait for the locks in it,
+ * so none of them may hang on a process that can stand still. Such a message has no parameters.
+ */
+export async function whenAlone<Row extends QueryResultRow>(
+  pool: Pool,
+  statements: readonly string[],
+  queryTimeoutMs?: number,
+): Promise<readonly Row[] | undefined> {
+  const text = [takeLock, ...statements].join(';');
+  try {
+    const bound = queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs };
+    const results = (await pool.query({ text, ...bound })) as unknown as readonly QueryResult<Row>[];
+    return results.at(-1)?.rows ?? [];
+  } catch (error) {
+    if (sqlStateOf(error) === notAlone) return undefined;
+    throw error;
+  }
 }

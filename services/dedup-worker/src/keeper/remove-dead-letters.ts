@@ -4,15 +4,18 @@ import { whenAlone } from './keeping-lock.js';
 
 const lettersInStep = 1_000;
 
-const tooOld = `
-  d.state <> 'open' and d.state_since < now() - $1 * interval '1 millisecond' and d.position <= (select removable_up_to_v1())
+const tooOld = (keepMs: number) => `
+  d.state <> 'open' and d.state_since < now() - ${keepMs} * interval '1 millisecond' and d.position <= (select removable_up_to_v1())
   and not exists (select from redrives r where r.dead_letter = d.position)`;
 
-const findOne = `select from dead_letters d where ${tooOld} limit 1`;
+const findOne = (keepMs: number) => `select from dead_letters d where ${tooOld(keepMs)} limit 1`;
 
-const removeOld = `
+// Whoever sends one through again writes it down here first, and must not do so for one that is on its way out.
+const keepFromRedriving = 'lock table redrives in share mode';
+
+const removeOld = (keepMs: number) => `
   with old as (
-    select d.position from dead_letters d where ${tooOld}
+    select d.position from dead_letters d where ${tooOld(keepMs)}
     order by d.state_since limit ${lettersInStep} for update skip locked
   ), gone as (
     delete from dead_letters d using old where d.position = old.position returning d.*
@@ -28,15 +31,10 @@ const removeOld = `
 export async function removeDeadLetters({ pool, retention, removed }: KeepDeps): Promise<boolean> {
   const { deadLettersMs } = retention;
   if (deadLettersMs === undefined) return false;
-  const { rowCount } = await pool.query(findOne, [deadLettersMs]);
+  const { rowCount } = await pool.query(findOne(deadLettersMs));
   if (rowCount === 0) return false;
-  const found = await whenAlone(pool, async (client) => {
-    // Whoever sends one through again writes it down here first, and must not do so for one that is on its way out: its
-    // message would be taken for a copy of its own.
-    await client.query('lock table redrives in share mode');
-    const { rows } = await client.query<{ n: number }>(removeOld, [deadLettersMs]);
-    return rows[0]?.n ?? 0;
-  });
-  removed('dead_letters', found ?? 0);
-  return found === lettersInStep;
+  const rows = await whenAlone<{ n: number }>(pool, [keepFromRedriving, removeOld(deadLettersMs)]);
+  const gone = rows?.[0]?.n ?? 0;
+  removed('dead_letters', gone);
+  return gone === lettersInStep;
 }

@@ -2,8 +2,10 @@ import { addToPruned, utcDay } from './add-to-pruned.js';
 import type { KeepDeps } from './keep-deps.js';
 import { whenAlone } from './keeping-lock.js';
 
-const rowsInStep = 5_000;
+const lowestInStep = 5_000;
+const furtherInStep = 10_000;
 const kinds = ['refused', 'tallies', 'replays'] as const;
+type Kind = (typeof kinds)[number];
 
 const countsOf = {
   refused: 'count(*), count(*) filter (where conflict)',
@@ -12,35 +14,45 @@ const countsOf = {
 };
 
 /**
- * From the lowest position on: times rise with positions, but for what a broker brought back, and that is waited for until
- * it comes first.
+ * From the lowest position on, since times rise with positions. They do not where a broker's clock was ahead for a while:
+ * such rows stay, and hide those behind them that are old. So each step looks at a stretch further on as well, and the next
+ * step at the one behind it.
  */
-const removeOld = (table: (typeof kinds)[number]) => `
-  with lowest as (
-    select position from ${table} where position <= (select removable_up_to_v1()) order by position limit ${rowsInStep}
+const removeOld = (table: Kind, keepMs: number, after: string) => `
+  with lowest as materialized (
+    select position from ${table} where position <= (select removable_up_to_v1()) order by position limit ${lowestInStep}
+  ), further as materialized (
+    select position from ${table}
+    where position > greatest(${after}, (select max(position) from lowest)) and position <= (select removable_up_to_v1())
+    order by position limit ${furtherInStep}
   ), gone as (
-    delete from ${table} t using lowest
-    where t.position = lowest.position and t.received_at < now() - $1 * interval '1 millisecond'
+    delete from ${table} t using (select position from lowest union all select position from further) looked_at
+    where t.position = looked_at.position and t.received_at < now() - ${keepMs} * interval '1 millisecond'
     returning t.*
   ), summed as (
     ${addToPruned(`
       select '${table}', '', ${utcDay}, count(*), bit_xor(position), 0, ${countsOf[table]}, 0, max(position)
       from gone group by ${utcDay}`)}
   )
-  select count(*)::int as n from gone`;
+  select (select count(*)::int from gone) as n,
+         (select case when count(*) = ${furtherInStep} then max(position) else 0 end from further) as reached`;
 
-/** Copies that repeated an event, tallies and replays. */
-export async function removeRefused({ pool, retention, removed }: KeepDeps): Promise<boolean> {
-  const { refusedMs } = retention;
-  if (refusedMs === undefined) return false;
-  let more = false;
-  for (const kind of kinds) {
-    const found = await whenAlone(pool, async (client) => {
-      const { rows } = await client.query<{ n: number }>(removeOld(kind), [refusedMs]);
-      return rows[0]?.n ?? 0;
-    });
-    removed(kind, found ?? 0);
-    if (found === rowsInStep) more = true;
-  }
-  return more;
+type Step = { readonly n: number; readonly reached: string };
+
+/** Removes copies that repeated an event, tallies and replays. */
+export function removesRefused(): (deps: KeepDeps) => Promise<boolean> {
+  const reachedOf = new Map<Kind, string>();
+  return async ({ pool, retention: { refusedMs }, removed }) => {
+    if (refusedMs === undefined) return false;
+    let more = false;
+    for (const kind of kinds) {
+      const rows = await whenAlone<Step>(pool, [removeOld(kind, refusedMs, reachedOf.get(kind) ?? '0')]);
+      const step = rows?.[0];
+      if (step === undefined) continue;
+      reachedOf.set(kind, step.reached);
+      removed(kind, step.n);
+      if (step.n >= lowestInStep) more = true;
+    }
+    return more;
+  };
 }
