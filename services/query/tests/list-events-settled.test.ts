@@ -3,6 +3,9 @@ import { ListEventsRequest, Order } from '@eventsieve/contract/gen/eventsieve/v1
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { parseInstant } from '../src/instant.js';
 import { listEvents } from '../src/rpc/list-events.js';
+import { searchesEvents } from '../src/search/search-events.js';
+import { slotsOf } from '../src/search/slots.js';
+import type { Statements } from '../src/sql/database.js';
 import { writeChapters } from './list-events-world.js';
 import { openFixture, type QueryFixture } from './query-fixture.js';
 
@@ -13,13 +16,28 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-const ask = (changes: Partial<ListEventsRequest> = {}) =>
-  listEvents(
-    fixture.queries,
+const ask = (
+  changes: Partial<ListEventsRequest> = {},
+  ofDatabase: (database: Statements) => Statements = (same) => same,
+) => {
+  const searchEvents = searchesEvents({ database: ofDatabase(fixture.queries.database), slots: slotsOf(1) });
+  return listEvents(
+    { ...fixture.queries, searchEvents },
     ListEventsRequest.fromPartial({ payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON, ...changes }),
   );
-const positionsOf = async (changes: Partial<ListEventsRequest> = {}) =>
-  (await ask(changes)).events.map(({ position }) => Number(position));
+};
+const positionsOf = async (...asked: Parameters<typeof ask>) =>
+  (await ask(...asked)).events.map(({ position }) => Number(position));
+
+/** Each turn has so little time that it looks at one event. Times are the only fractions. */
+const hurried = (database: Statements): Statements => ({
+  query: (text, values = [], how) =>
+    database.query(
+      text,
+      values.map((value) => (Number.isSafeInteger(value) || typeof value !== 'number' ? value : 0)),
+      how,
+    ),
+});
 
 const daysAgo = (days: number, time = '12:00:00Z') =>
   `${new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)}T${time}`;
@@ -139,25 +157,53 @@ describe('chapters', () => {
   });
 });
 
-test('what the roll-up has never met together is not looked for below where it has come to', async () => {
+test('what the roll-up has never met together is looked for in the first turn only, below where it has come to', async () => {
   const copies = Array.from({ length: 20 }, (_, i) => ({ position: i + 1, topic: i % 2 === 0 ? 'a.1' : 'a.2' }));
   await fixture.store(...copies.map((copy) => ({ ...copy, source: copy.topic === 'a.1' ? 'x' : 'y' })));
   await fixture.store({ position: 21, topic: 'a.1', source: 'y' }, { position: 22, topic: 'a.2', source: 'x' });
-  await fixture.advance(22);
-  const both = (topic: string, source: string) => positionsOf({ topic, source });
+  await fixture.store({ position: 23, topic: 'a.1', source: 'x' });
+  await fixture.advance(23);
+  const both = async (topic: string, source: string, order = Order.ORDER_ASC) => {
+    const found = await positionsOf({ topic, source, order });
+    expect(await positionsOf({ topic, source, order }, hurried)).toEqual(found);
+    return found;
+  };
   await fixture.database.pool.query('select roll_up_v1(20)');
   expect(await both('a.1', 'y')).toEqual([21]);
-  expect(await both('a.*', 'x')).toHaveLength(11);
+  expect(await both('a.*', 'x')).toHaveLength(12);
   expect(await both('a.*', 'y')).toHaveLength(11);
   await fixture.database.pool.query('select roll_up_v1(20)');
   expect(await both('a.1', 'y')).toEqual([21]);
+  expect(await both('a.1', 'y', Order.ORDER_DESC)).toEqual([21]);
   expect(await both('a.2', 'z')).toEqual([]);
+  expect(await both('b.*', 'x')).toEqual([]);
   // What no roll-up would leave shows whether it is believed.
   await fixture.database.pool.query("delete from source_counters where topic = 'a.1' and source = 'y'");
-  expect(await both('a.1', 'y')).toEqual([]);
-  expect(await positionsOf({ topic: 'a.1', source: 'y', order: Order.ORDER_DESC })).toEqual([]);
-  await fixture.store({ position: 23, topic: 'a.1', source: 'y' });
-  expect(await both('a.1', 'y')).toEqual([23]);
+  for (const order of orders) expect(await positionsOf({ topic: 'a.1', source: 'y', order }, hurried)).toEqual([]);
+  await fixture.store({ position: 24, topic: 'a.1', source: 'y' });
+  for (const order of orders) expect(await positionsOf({ topic: 'a.1', source: 'y', order }, hurried)).toEqual([24]);
+});
+
+test('the times of a chapter that has only begun are believed up to where the roll-up has come, and no further', async () => {
+  const at = (position: number) => ({ position, receivedAt: daysAgo(1, `10:00:0${position}Z`) });
+  await fixture.store(at(1), at(2), at(3));
+  await fixture.advance(3);
+  await fixture.database.pool.query('select roll_up_v1(20)');
+  await fixture.store(at(4), at(5));
+  const since = parseInstant(daysAgo(1, '10:00:02Z'));
+  const until = parseInstant(daysAgo(1, '10:00:05Z'));
+  const found = async () => {
+    const [asc, desc] = await Promise.all(
+      orders.map((order) => positionsOf({ receivedFrom: since, receivedTo: until, order })),
+    );
+    expect(desc).toEqual(asc?.toReversed());
+    return asc;
+  };
+  expect(await found()).toEqual([2, 3, 4]);
+  await fixture.database.pool.query(
+    "update rollup set received_from = now() + interval '1 h', received_to = now() + interval '1 h'",
+  );
+  expect(await found()).toEqual([4]);
 });
 
 test.each([

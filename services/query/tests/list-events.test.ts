@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
-import { ListEventsRequest, Order } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { ListEventsRequest, ListEventsResponse, Order } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { encodeCursor } from '../src/cursor.js';
 import { listEvents } from '../src/rpc/list-events.js';
@@ -120,6 +120,44 @@ test('pages of events that are large in storage, too, miss none', async () => {
     cursor = page.nextCursor;
   } while (cursor !== '');
   expect(found).toEqual(copies.map(({ position }) => position));
+});
+
+describe('no page is more than a gRPC client takes by default', () => {
+  const numbers = (count: number) => `[${'0,'.repeat(count)}0]`;
+  it.each<
+    [string, number, (i: number) => { readonly eventId?: string; readonly source?: string; readonly payload: string }]
+  >([
+    ['of small numbers', 40, () => ({ payload: `{"n":${numbers(60_000)}}` })],
+    ['of one that alone has room', 3, () => ({ payload: `{"n":${numbers(340_000)}}` })],
+    ['of just less than a page each', 4, () => ({ payload: JSON.stringify({ t: 'x'.repeat(1_040_000) }) })],
+    [
+      'of nothing but long names',
+      1000,
+      (i) => ({ eventId: `${i}${'😀'.repeat(251)}`, source: '😀'.repeat(255), payload: '{}' }),
+    ],
+  ])('%s', async (what, count, copyOf) => {
+    const topic = `room ${what}`;
+    const copies = Array.from({ length: count }, (_, i) => ({
+      position: 1_000_000 + what.length * 10_000 + i,
+      topic,
+      ...copyOf(i),
+    }));
+    for (let at = 0; at < count; at += 10) await fixture.store(...copies.slice(at, at + 10));
+    for (const payloadFormat of [PayloadFormat.PAYLOAD_FORMAT_JSON, PayloadFormat.PAYLOAD_FORMAT_STRUCT]) {
+      const found: number[] = [];
+      let cursor = '';
+      let pages = 0;
+      do {
+        const page = await list({ topic, limit: 1000, cursor, payloadFormat });
+        expect(ListEventsResponse.encode(page).finish().length).toBeLessThan(4 * 1024 ** 2);
+        found.push(...positions(page.events));
+        pages++;
+        cursor = page.nextCursor;
+      } while (cursor !== '');
+      expect(found).toEqual(copies.map(({ position }) => position));
+      expect(pages).toBeLessThanOrEqual(payloadFormat === PayloadFormat.PAYLOAD_FORMAT_JSON ? 4 : 10);
+    }
+  });
 });
 
 test.each([

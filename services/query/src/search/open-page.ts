@@ -9,34 +9,33 @@ export interface OpenPage {
   take(found: readonly EventRow[]): boolean;
 }
 
-// A statement makes the text of all that it finds, whatever of it then fits into the page.
-const mostAtFirst = 256;
-const leastAtOnce = 16;
+// What an answer holds of an event besides its texts: positions, times, lengths.
+const aroundEvent = 64;
 
+/** The first event has room however large it is. */
 export function openPage(limit: number, maxBytes: number): OpenPage {
   const rows: EventRow[] = [];
   let bytes = 0;
   const isFull = () => rows.length >= limit || bytes >= maxBytes;
 
-  function fitting(): number {
-    if (rows.length === 0) return mostAtFirst;
-    return Math.max(leastAtOnce, Math.ceil((maxBytes - bytes) / (bytes / rows.length)) + 1);
-  }
-
   return {
     rows,
     isFull,
     wanted: () =>
-      isFull()
-        ? { rows: 1, maxBytes: 1 }
-        : { rows: Math.min(limit - rows.length + 1, fitting()), maxBytes: maxBytes - bytes },
+      isFull() ? { rows: 1, maxBytes: 1 } : { rows: limit - rows.length + 1, maxBytes: Math.ceil(maxBytes - bytes) },
     take(found) {
       for (const row of found) {
-        if (isFull()) return false;
+        const withRow = bytes + bytesOf(row);
+        if (isFull() || (rows.length > 0 && withRow > maxBytes)) return false;
         rows.push(row);
-        bytes += Buffer.byteLength(row.payload);
+        bytes = withRow;
       }
       return true;
     },
   };
+}
+
+function bytesOf({ topic, event_id, source, payload }: EventRow): number {
+  const texts = [topic, event_id, source, payload];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), aroundEvent);
 }

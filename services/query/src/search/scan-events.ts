@@ -5,65 +5,74 @@ import type { bindings } from './bindings.js';
 export interface Page {
   readonly descending: boolean;
   readonly rows: number;
-  /** Of payloads as text; the first event is given however large it is. */
+  /** About as many bytes of events are made text. The first event is, however large it is. */
   readonly maxBytes: number;
+}
+
+/** A statement for rows of events with `matches`, which is null where the search was stopped. */
+export interface Scan {
+  readonly found: string;
+  /**
+   * A statement for how far all that matches is among them, null for to the end. Without it they are the next ones, up to
+   * `rows` of them.
+   */
+  readonly reach?: string;
 }
 
 export interface Scanned {
   readonly rows: readonly EventRow[];
   /** How far it has come; undefined when there is nothing beyond. */
   readonly searchedTo: bigint | undefined;
-  /** It ended because of the bytes. */
-  readonly full: boolean;
 }
 
-interface AnyRow {
-  readonly reach: string | null;
+interface Row extends Omit<EventRow, 'position'> {
   readonly position: string | null;
+  readonly matches: boolean | null;
+  readonly found: string | null;
+  readonly stopped_at: string | null;
+  readonly reach?: string | null;
 }
-type FoundRow = EventRow & { readonly reach: string | null; readonly found: string };
 
-// A value takes more bytes in storage than as text when it is many small numbers. What is beyond this many times the bytes
-// that are wanted does not fit, and is not made text to find that out.
-const mostStoredOfText = 5;
+// What is compressed may be so many times as large as text.
+const mostCompression = 32;
+const weight = `octet_length(topic) + octet_length(event_id) + octet_length(source) + pg_column_size(payload)
+  * case when pg_column_compression(payload) is null then 1 else ${mostCompression} end`;
 
-/**
- * Asks for events: `found` selects rows of events with `matches`, and `reach` how far all of them are among these, null
- * for to the end.
- */
+/** Asks for events. What there is no room for is told by its size in storage: it is not made text to find that out. */
 export async function scanEvents(
   database: Statements,
-  { found, reach }: { readonly found: string; readonly reach: string },
+  { found, reach }: Scan,
   { bind, values }: ReturnType<typeof bindings>,
   { descending, rows: limit, maxBytes }: Page,
 ): Promise<Scanned> {
   const direction = descending ? 'desc' : 'asc';
-  const window = `window before_it as (order by position ${direction} rows between unbounded preceding and 1 preceding)`;
-  const result = await database.query<AnyRow | FoundRow>(
-    `with found as materialized (${found}), reach as (${reach}), nearest as (
-       select *, count(*) over () as found, sum(pg_column_size(payload)) over before_it as stored_before
-       from (
-         select found.* from found, reach
-         where matches and (reach is null or position ${descending ? '>=' : '<='} reach)
-         order by position ${direction} limit ${limit}
-       ) n
-       ${window}
-     ), sized as (
-       select *, sum(octet_length(payload)) over before_it as bytes_before
-       from (
-         select ${eventColumns}, found from nearest
-         where coalesce(stored_before, 0) < ${bind(maxBytes * mostStoredOfText)}::bigint
-       ) shown
-       ${window}
-     )
-     select * from reach left join sized on coalesce(bytes_before, 0) < ${bind(maxBytes)}
-     order by position ${direction}`,
-    values,
-  );
-  const rows = result.filter((row): row is FoundRow => row.position !== null);
-  const last = rows.at(-1);
-  const full = last !== undefined && rows.length < Number(last.found);
-  if (last !== undefined && (full || rows.length === limit)) return { rows, searchedTo: BigInt(last.position), full };
-  const reached = result[0]?.reach ?? null;
-  return { rows, searchedTo: reached === null ? undefined : BigInt(reached), full };
+  const [nearest, back] = descending ? ['max', 1n] : ['min', -1n];
+  const shown = (rows: string) => `
+    select ${eventColumns}, matches, found, stopped_at
+    from (
+      select *, count(*) filter (where matches) over () as found,
+             ${nearest}(position) filter (where matches is null) over () as stopped_at,
+             sum(${weight}) over (
+               order by position ${direction} rows between unbounded preceding and 1 preceding
+             ) as weight_before
+      from (${rows}) f
+    ) n
+    where matches and coalesce(weight_before, 0) < ${bind(maxBytes)} or position = stopped_at`;
+  const upToReach = () => `
+    select found.* from found, reach where matches and (reach is null or position ${descending ? '>=' : '<='} reach)
+    order by position ${direction} limit ${bind(limit)}`;
+  const statement =
+    reach === undefined
+      ? shown(found)
+      : `with found as materialized (${found}), reach as (${reach})
+         select * from reach left join (${shown(upToReach())}) shown on true`;
+  const result = await database.query<Row>(`${statement} order by position ${direction}`, values, { kept: true });
+
+  const rows = result.filter((row): row is Row & EventRow => row.matches === true);
+  const last = rows.at(-1)?.position;
+  const wasCut = rows.length < Number(result[0]?.found ?? 0);
+  if (last !== undefined && (wasCut || rows.length === limit)) return { rows, searchedTo: BigInt(last) };
+  const { stopped_at: stoppedAt = null, reach: reached = null } = result[0] ?? {};
+  if (stoppedAt !== null) return { rows, searchedTo: BigInt(stoppedAt) + back };
+  return { rows, searchedTo: reached === null ? undefined : BigInt(reached) };
 }

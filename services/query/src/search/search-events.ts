@@ -3,15 +3,15 @@ import type { Statements } from '../sql/database.js';
 import type { EventRow } from '../sql/event-row.js';
 import { bindings } from './bindings.js';
 import { findKeys } from './find-keys.js';
+import { guides } from './guide.js';
 import { asksForManyDays } from './many-days.js';
 import { openPage } from './open-page.js';
 import { type Scanned, scanEvents } from './scan-events.js';
 import { type SearchClock, startSearchClock } from './search-clock.js';
 import type { Slots } from './slots.js';
 import { type Stretch, stretchesOf } from './stretches.js';
-import { unmetUpTo } from './unmet-pairs.js';
-import { walkIndex } from './walk-index.js';
-import { paceOf, type Way, waysOf } from './ways.js';
+import { mostRows, walkIndex } from './walk-index.js';
+import type { Way } from './ways.js';
 
 export interface SearchBounds {
   /** Goes on beyond this position: above it, or below it when descending. */
@@ -68,56 +68,61 @@ async function search(
   manyDays: boolean,
 ): Promise<FoundEvents> {
   const { descending, upTo } = bounds;
-  const { low: first, high } = rangeOf(bounds);
+  const { low, high } = rangeOf(bounds);
   const page = openPage(bounds.limit, bounds.maxBytes);
   const { rows } = page;
-  let searchedTo = descending ? high + 1n : first - 1n;
+  const guide = guides(database, filter);
+  let searchedTo = descending ? high + 1n : low - 1n;
 
-  const ways = first > high ? [] : await waysOf(database, filter);
-  const low = greatest(first, (await emptyUpTo(ways)) + 1n);
-  const pace = paceOf(ways);
-  for await (const stretch of stretchesFor(ways)) {
+  for await (const stretch of stretches()) {
     let rest: Stretch | undefined = stretch;
     while (rest !== undefined) {
       const budgetMs: number | undefined = page.isFull() ? clock.nextOfMomentMs() : await clock.nextMs();
       if (budgetMs === undefined) return { rows, searchedTo, end: false, stopped: !page.isFull() };
+      const way: Way | undefined = await guide.next();
+      if (way === undefined) return theEnd();
       const begunAtMs = performance.now();
-      const way = pace.next();
-      const found = await look(way, rest, budgetMs);
-      if (!page.take(found.rows) || found.full) {
+      const looked: Stretch | undefined = above(guide.emptyUpTo(), rest);
+      const found = looked === undefined ? nothing : await look(way, looked, budgetMs);
+      if (!page.take(found.rows)) {
         return { rows, searchedTo: BigInt(rows.at(-1)?.position ?? 0), end: false, stopped: false };
       }
       const reached: bigint = found.searchedTo ?? (descending ? rest.low : rest.high);
-      pace.went(way, descending ? rest.high - reached : reached - rest.low, performance.now() - begunAtMs);
+      guide.went(way, descending ? rest.high - reached : reached - rest.low, performance.now() - begunAtMs);
       searchedTo = reached;
       rest = beyond(rest, reached, descending);
     }
   }
-  const last = BigInt(rows.at(-1)?.position ?? 0);
-  return { rows, searchedTo: descending ? 0n : greatest(first - 1n, upTo ?? last, 0n), end: true, stopped: false };
+  return theEnd();
 
-  async function emptyUpTo(ways: readonly Way[]): Promise<bigint> {
-    const byTopic = ways.find((way) => way.kind === 'topics');
-    return byTopic === undefined || filter.source === undefined
-      ? -1n
-      : await unmetUpTo(database, byTopic.topics, filter.source);
+  function theEnd(): FoundEvents {
+    const last = BigInt(rows.at(-1)?.position ?? 0);
+    return { rows, searchedTo: descending ? 0n : greatest(low - 1n, upTo ?? last, 0n), end: true, stopped: false };
   }
 
-  function stretchesFor([way]: readonly Way[]): Iterable<Stretch> | AsyncIterable<Stretch> {
-    if (way === undefined || low > high) return [];
+  function stretches(): Iterable<Stretch> | AsyncIterable<Stretch> {
+    if (low > high) return [];
     const whole = { low, high, receivedFromUs: undefined, receivedToUs: undefined };
-    return way.kind === 'id' ? [whole] : stretchesOf(database, filter, low, high, descending, manyDays);
+    return filter.eventId === undefined ? stretchesOf(database, filter, low, high, descending, manyDays) : [whole];
   }
 
   function look(way: Way, stretch: Stretch, budgetMs: number): Promise<Scanned> {
-    const wanted = { ...page.wanted(), descending };
+    const { rows: wantedRows, maxBytes } = page.wanted();
+    const wanted = { descending, rows: Math.min(wantedRows, mostRows), maxBytes };
     const statement = bindings();
-    const asked =
+    const scan =
       way.kind === 'id'
-        ? findKeys(filter, way, stretch, statement.bind)
+        ? findKeys(filter, way, stretch, wanted, statement.bind)
         : walkIndex(filter, { ...wanted, index: way, stretch, budgetMs }, statement.bind);
-    return scanEvents(database, asked, statement, wanted);
+    return scanEvents(database, scan, statement, wanted);
   }
+}
+
+const nothing: Scanned = { rows: [], searchedTo: undefined };
+
+function above(position: bigint, stretch: Stretch): Stretch | undefined {
+  const low = greatest(stretch.low, position + 1n);
+  return low > stretch.high ? undefined : { ...stretch, low };
 }
 
 function rangeOf({ after, upTo = highest, descending }: SearchBounds) {

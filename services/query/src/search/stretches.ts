@@ -27,8 +27,8 @@ const mostAtOnce = 4096;
 
 /**
  * Those of the positions from `low` to `high` that can hold events of the times that the filter asks for, in order. What
- * is in a chapter is settled, and its times bound those of all of its events, whatever clocks did. Above the last chapter
- * anything can be. With many days it is worth it without a time, too: each stretch says which days it is on.
+ * is in a chapter, or in the part of one that has begun, is settled, and its times bound those of all of its events, whatever
+ * clocks did. Above it anything can be. With many days it is worth it without a time, too: each stretch says which days it is on.
  */
 export async function* stretchesOf(
   database: Statements,
@@ -92,6 +92,7 @@ function readChapters(
   atOnce: number,
 ): Promise<ChapterRow[]> {
   const { bind, values } = bindings();
+  const direction = descending ? 'desc' : 'asc';
   const conditions = [
     `last_position >= ${bind(low)}`,
     `first_position <= ${bind(high)}`,
@@ -99,17 +100,30 @@ function readChapters(
     'received_to is not null',
     ...overlap('received', receivedFromUs, receivedToUs, bind),
     ...overlap('happened', happenedFromUs, happenedToUs, bind),
-  ];
+  ].join(' and ');
   return database.query<ChapterRow>(
-    `select f.frontier, c.*
-     from (select coalesce(max(last_position), 0) as frontier from chapters) f left join lateral (
+    `with whole as (
+       select coalesce(max(last_position), 0) as frontier from chapters
+     ), begun as (
+       select w.frontier + 1 as first_position, r.position as last_position,
+              r.received_from, r.received_to, r.happened_from, r.happened_to
+       from rollup r, whole w where r.position > w.frontier
+     ), fitting as (
+       (select first_position, last_position, received_from, received_to from chapters where ${conditions}
+        order by first_position ${direction} limit ${bind(atOnce)})
+       union all
+       select first_position, last_position, received_from, received_to from begun where ${conditions}
+     )
+     select f.frontier, c.*
+     from (select coalesce((select last_position from begun), w.frontier) as frontier from whole w) f left join (
        select first_position, last_position,
               (extract(epoch from received_from) * 1000000)::bigint as received_from_us,
               (extract(epoch from received_to) * 1000000)::bigint as received_to_us
-       from chapters where ${conditions.join(' and ')}
-       order by first_position ${descending ? 'desc' : 'asc'} limit ${atOnce}
-     ) c on true`,
+       from fitting order by first_position ${direction} limit ${bind(atOnce)}
+     ) c on true
+     order by first_position ${direction}`,
     values,
+    { kept: true },
   );
 }
 

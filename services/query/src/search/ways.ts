@@ -9,6 +9,13 @@ export type Way = { readonly kind: 'id'; readonly topics: readonly string[]; rea
 const mostLookUps = 5_000;
 const mostLanes = 64;
 
+/** The one that needs no question to be asked before. Most searches are done with it. */
+export function firstWayOf({ topics, source, eventId }: EventFilter): Way | undefined {
+  if (eventId !== undefined) return undefined;
+  if (topics?.kind === 'exact') return { kind: 'topics', topics: [topics.topic] };
+  return source === undefined ? { kind: 'positions' } : { kind: 'source', source };
+}
+
 /** How a search can go; none when there is nothing to be found. */
 export async function waysOf(database: Statements, filter: EventFilter): Promise<readonly Way[]> {
   const { topics, source, eventId } = filter;
@@ -28,7 +35,8 @@ export async function waysOf(database: Statements, filter: EventFilter): Promise
 }
 
 export interface Pace {
-  next(): Way;
+  /** Undefined when there are none. */
+  next(): Way | undefined;
   /** So many positions on by this way, in this time. */
   went(way: Way, positions: bigint, ms: number): void;
 }
@@ -38,7 +46,11 @@ export function paceOf(ways: readonly Way[]): Pace {
   const speeds = new Map<Way, number>();
   const speedOf = (way: Way) => speeds.get(way) ?? Number.POSITIVE_INFINITY;
   return {
-    next: () => ways.reduce((best, way) => (speedOf(way) > speedOf(best) ? way : best)),
+    next: () =>
+      ways.reduce<Way | undefined>(
+        (best, way) => (best === undefined || speedOf(way) > speedOf(best) ? way : best),
+        undefined,
+      ),
     went: (way, positions, ms) => void speeds.set(way, Number(positions) / Math.max(ms, 0.1)),
   };
 }

@@ -4,7 +4,12 @@ import type { Pool, QueryResultRow } from 'pg';
 
 /** Something that runs a statement: the pool, or one connection of it within a transaction. */
 export interface Statements {
-  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[], how?: HowAsked): Promise<Row[]>;
+}
+
+export interface HowAsked {
+  /** For text that comes again and again: each connection plans it once. */
+  readonly kept?: boolean;
 }
 
 export interface Database extends Statements {
@@ -20,8 +25,8 @@ export function databaseOf(pool: Pool): Database {
     try {
       await client.query(begin);
       const result = await work({
-        query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
-          (await client.query<Row>(text, [...values])).rows,
+        query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = [], how: HowAsked = {}) =>
+          (await client.query<Row>(statementOf(text, values, how))).rows,
       });
       await client.query('commit');
       broken = false;
@@ -46,9 +51,19 @@ export function databaseOf(pool: Pool): Database {
 
 function statementsOf(pool: Pool): Statements {
   return {
-    query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = []) =>
-      (await pool.query<Row>(text, [...values])).rows,
+    query: async <Row extends QueryResultRow>(text: string, values: readonly unknown[] = [], how: HowAsked = {}) =>
+      (await pool.query<Row>(statementOf(text, values, how))).rows,
   };
+}
+
+// What a connection keeps takes memory on the server: those that come first are the usual ones.
+const mostKept = 64;
+const keptNames = new Map<string, string>();
+
+function statementOf(text: string, values: readonly unknown[], { kept = false }: HowAsked) {
+  if (kept && !keptNames.has(text) && keptNames.size < mostKept) keptNames.set(text, `query_${keptNames.size + 1}`);
+  const name = kept ? keptNames.get(text) : undefined;
+  return { text, values: [...values], ...(name !== undefined && { name }) };
 }
 
 const retryAfterMs = 1_000;
