@@ -1,5 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
-import { refuse } from './error.js';
+import { noMetadata, refuse } from './error.js';
 
 /** Names and values of headers; names that end in -bin have bytes. */
 export type HeaderValues = Readonly<Record<string, string | Buffer | undefined>>;
@@ -24,11 +24,19 @@ export function metadataSource({
     return () => metadataOf(values);
   }
   return () => {
-    const more = metadata();
+    const more = ask(metadata);
     return more instanceof Promise
       ? more.then((values) => metadataOf({ ...own, ...values }))
       : metadataOf({ ...own, ...more });
   };
+}
+
+function ask(metadata: () => HeaderValues | Promise<HeaderValues>) {
+  try {
+    return metadata();
+  } catch (error) {
+    throw noMetadata(error);
+  }
 }
 
 function metadataOf(values: HeaderValues): Metadata {

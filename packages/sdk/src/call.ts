@@ -1,6 +1,6 @@
 import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { MetadataSource } from './call-metadata.js';
-import { closed, ofGrpc, timedOut } from './error.js';
+import { closed, noMetadata, ofGrpc, timedOut } from './error.js';
 
 export interface CallSettings {
   /** The call ends with DEADLINE_EXCEEDED after it. Default: the client's. */
@@ -59,9 +59,11 @@ function inTime<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | un
     const stop = () => reject(signal?.reason);
     const timer = setTimeout(late, timeoutMs);
     signal?.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
-    });
+    work
+      .then(resolve, (error) => reject(noMetadata(error)))
+      .finally(() => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', stop);
+      });
   });
 }

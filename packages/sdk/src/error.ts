@@ -41,6 +41,12 @@ export function refuse(fields: readonly FieldError[]): EventsieveError {
 
 const maxFieldsNamed = 20;
 
+/** Who has sent one event knows no places of events. */
+export function withoutIndex(error: EventsieveError): EventsieveError {
+  if (error.code !== 'INVALID_ARGUMENT' || error.fields.length === 0) return error;
+  return refuse(error.fields.map(({ field, message }) => ({ field: field || 'event', message })));
+}
+
 // What ends here, and not at a server.
 const closedHere = 'CLOSED';
 
@@ -56,6 +62,19 @@ export function aborted(cause: unknown): EventsieveError {
 
 export function timedOut(message: string, reason = 'TIMED_OUT'): EventsieveError {
   return new EventsieveError(new ContractError('DEADLINE_EXCEEDED', message, { reason }));
+}
+
+/** What the caller's own function threw, which may go well the next time. */
+export function noMetadata(cause: unknown): EventsieveError {
+  if (cause instanceof EventsieveError) return cause;
+  const message = `the metadata of the call could not be had: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new EventsieveError(new ContractError('UNAVAILABLE', message, { reason: 'METADATA', cause }));
+}
+
+/** A failure that is ours. */
+export function unforeseen(cause: unknown): EventsieveError {
+  if (cause instanceof EventsieveError) return cause;
+  return new EventsieveError(new ContractError('INTERNAL', `the client failed: ${String(cause)}`, { cause }));
 }
 
 export function brokenAnswer(): EventsieveError {

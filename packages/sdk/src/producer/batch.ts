@@ -33,7 +33,14 @@ export function openBatch(nowMs: number, untilMs: number, era: Era, bytes: numbe
 }
 
 export function addToBatch({ wire, entries }: Batch, event: ReadyEvent, { resolve, reject }: Sender): void {
-  writeEvent(wire, event);
+  const before = wire.at;
+  try {
+    writeEvent(wire, event);
+  } catch (error) {
+    // No memory for it: its batch-mates go without it.
+    wire.at = before;
+    throw error;
+  }
   const { topic, eventId } = event;
   entries.push({ topic, eventId, resolve, reject, end: wire.at });
 }

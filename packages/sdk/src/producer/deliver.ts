@@ -1,6 +1,6 @@
 import type { IngestServiceClient, PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Peer } from '../call.js';
-import { brokenAnswer, type EventsieveError, refuse, timedOut } from '../error.js';
+import { brokenAnswer, type EventsieveError, refuse, timedOut, unforeseen, withoutIndex } from '../error.js';
 import { callPublish, resultOf } from '../publish.js';
 import { type RetryOptions, withRetries } from '../retry.js';
 import { type Batch, type Entry, requestOf } from './batch.js';
@@ -11,8 +11,8 @@ export interface Delivery {
   readonly tail: Buffer;
   readonly retry: RetryOptions | boolean | undefined;
   readonly signal: AbortSignal;
-  /** So many events, or so many bytes, were more than the gateway takes at once. */
-  readonly tooMuch: (events: number, bytes: number) => void;
+  /** A request of so many events and bytes was refused as a whole, and is sent in parts. */
+  readonly tooMuch: (error: EventsieveError, events: number, bytes: number) => void;
 }
 
 /** Sends a batch until it is answered, refused for good or out of time, and settles each of its events. Never rejects. */
@@ -33,28 +33,22 @@ export async function deliver(delivery: Delivery, batch: Batch, from = 0, to = b
     );
     settle(entries, from, to, response, attempts);
   } catch (thrown) {
-    const error = thrown as EventsieveError;
+    const error = unforeseen(thrown);
     if (to - from > 1 && isOfOne(error)) {
-      tooMuch(to - from, request.length);
+      tooMuch(error, to - from, request.length);
       const middle = (from + to) >>> 1;
       // One after the other, so that their order stays.
       await deliver(delivery, batch, from, middle);
       await deliver(delivery, batch, middle, to);
       return;
     }
-    for (let index = from; index < to; index++) entries[index]?.reject(alone(error));
+    for (let index = from; index < to; index++) entries[index]?.reject(withoutIndex(error));
   }
 }
 
 /** Nothing was taken, and less at once may be: one event of many need not fail the others. */
 function isOfOne({ code }: EventsieveError): boolean {
   return code === 'INVALID_ARGUMENT' || code === 'PAYLOAD_TOO_LARGE';
-}
-
-/** Its place in a batch says nothing to who has sent one event. */
-function alone(error: EventsieveError): EventsieveError {
-  if (error.code !== 'INVALID_ARGUMENT' || error.fields.length === 0) return error;
-  return refuse(error.fields.map(({ field, message }) => ({ field, message })));
 }
 
 function settle(

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Peer } from '../call.js';
-import { readEvent, requestTail } from '../encode-event.js';
-import { aborted, closed, type EventsieveError, refuse, timedOut } from '../error.js';
+import { type ReadyEvent, readEvent, requestTail } from '../encode-event.js';
+import { aborted, closed, type EventsieveError, refuse, timedOut, unforeseen, withoutIndex } from '../error.js';
 import type { NewEvent } from '../event.js';
 import { newEventId } from '../ids.js';
 import type { PublishResult } from '../publish.js';
@@ -42,6 +42,10 @@ interface InLine extends Sender {
 /** So late an event of a batch may come that its time is cut short by no more than this part of it. */
 const batchAgeShare = 0.05;
 
+// A small part of what a gateway takes, and what any takes: MAX_REQUEST_BYTES is 16 MiB, and 64 KiB at least.
+const mostBatchBytes = 1024 ** 2;
+const leastBatchBytes = 32 * 1024;
+
 export function createProducer(
   gateway: Peer<IngestServiceClient>,
   given: ProducerOptions = {},
@@ -56,7 +60,7 @@ export function createProducer(
   const tail = requestTail(wait, true);
   const delivery: Delivery = { gateway, tail, retry, signal: stop.signal, tooMuch };
   let mostEvents = maxBatch;
-  let mostBytes = 1024 ** 2;
+  let mostBytes = mostBatchBytes;
   let open: Batch | undefined;
   /** It has lingered, and goes with the next call. */
   let openIsDue = false;
@@ -86,12 +90,18 @@ export function createProducer(
   }
 
   function take(event: NewEvent, sentAtMs: number, era: Era, sender: Sender): void {
-    const ready = readEvent(event, sentAtMs);
-    if (!('topic' in ready)) {
-      sender.reject(refuse(ready));
+    try {
+      const ready = readEvent(event, sentAtMs);
+      if (!('topic' in ready)) throw withoutIndex(refuse(ready));
+      add(ready, sentAtMs, era, sender);
+    } catch (error) {
+      // Getters and toJSON are the caller's, and may do anything.
+      sender.reject(unforeseen(error));
       eras.settled(era, 1);
-      return;
     }
+  }
+
+  function add(ready: ReadyEvent, sentAtMs: number, era: Era, sender: Sender): void {
     if (open !== undefined && !fits(open, guessBytes(ready), sentAtMs, era)) seal(open);
     if (open === undefined) {
       open = openBatch(sentAtMs, sentAtMs + timeoutMs, era, lastBytes);
@@ -189,10 +199,10 @@ export function createProducer(
     lineTimer = undefined;
   }
 
-  /** The gateway takes less than what this was made for; it need not be asked again and again. */
-  function tooMuch(events: number, bytes: number): void {
-    mostEvents = Math.max(1, Math.min(mostEvents, events >>> 1));
-    mostBytes = Math.min(mostBytes, bytes);
+  /** A gateway that is set to take less need not refuse each batch once more. */
+  function tooMuch({ code, fields }: EventsieveError, events: number, bytes: number): void {
+    if (fields[0]?.field === 'events') mostEvents = Math.min(mostEvents, events >>> 1);
+    if (code === 'PAYLOAD_TOO_LARGE') mostBytes = Math.min(mostBytes, Math.max(leastBatchBytes, bytes >>> 1));
   }
 
   function flush(): Promise<void> {
