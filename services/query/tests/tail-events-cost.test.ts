@@ -63,6 +63,8 @@ async function costOf(followers: number, begin: number) {
   };
   for (const each of everybody) {
     const wanted = each.positions.some((position) => position % 2 === 1) ? rounds * 5 : (rounds * 5) / 2;
+    // The round may have ended one event before the last.
+    await waitUntil('the last has come', () => each.positions.length >= wanted);
     expect(each.positions).toHaveLength(wanted);
   }
   await Promise.all(everybody.map((each) => each.stop()));

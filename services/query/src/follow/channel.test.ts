@@ -64,6 +64,18 @@ test('what was read ten seconds ago is given to nobody, however late the chunk w
   expect(channel.after(0n).events).toBe(1);
 });
 
+test('what is forgotten is made anew for who comes next', async () => {
+  append(1);
+  const ofRing = channel.after(0n);
+  channel.forget();
+  expect(channel.after(0n)).not.toBe(ofRing);
+  ring.restart(5n);
+  channel.forget();
+  const ofPostgres = await older();
+  channel.forget();
+  expect(await older()).not.toBe(ofPostgres);
+});
+
 test.each(['old', 'of one alone'])('what is %s is let go of, though nobody asks', async (which) => {
   append(1);
   const ofRing = new WeakRef(channel.after(0n));

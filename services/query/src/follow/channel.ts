@@ -44,6 +44,8 @@ export interface Channel {
   ): Promise<Chunk | undefined>;
   /** Lets go of what is held for others to come to, as far as it is old or there are no others. */
   tidy(): void;
+  /** Lets go of all of it. */
+  forget(): void;
 }
 
 // Those who keep up are all at the same place, those who lag a little at another one.
@@ -138,6 +140,7 @@ export function createChannel({ ring, filter, payload, encoding, chunkBytes }: C
         if (channel.followers < 2 || !isRecent(chunk)) kept.delete(position);
       }
     },
+    forget: () => kept.clear(),
   };
   return channel;
 }

@@ -27,6 +27,8 @@ export interface FollowerDeps {
 export interface Follower {
   /** Something may have changed: there is more to send, time has passed, or nobody is there any more. */
   wake(): void;
+  /** What is on its way to it, or has been sent, ends here. */
+  readonly place: bigint;
   /** Ends it with this error, even in the middle of sending. */
   end(why: EventsieveError): void;
   /** Sends until it is over, and then rejects with the reason. */
@@ -38,6 +40,7 @@ export function createFollower(deps: FollowerDeps): Follower {
   const { channel, outlet, after, catchUp, heartbeatMs, patienceMs, onSent } = deps;
   const waker = createWaker();
   let at = after;
+  let place = after;
   let gone = false;
   let sentAtMs = performance.now();
   let ended: EventsieveError | undefined;
@@ -100,6 +103,7 @@ export function createFollower(deps: FollowerDeps): Follower {
     for (;;) {
       stopIfOver();
       const chunk = channel.covers(at) ? channel.after(at) : await fromPostgres();
+      place = chunk?.to ?? at;
       if (chunk !== undefined && chunk.messages.length > 0) await send(chunk);
       const moved = chunk !== undefined && chunk.to > at;
       if (moved) at = chunk.to;
@@ -110,6 +114,9 @@ export function createFollower(deps: FollowerDeps): Follower {
 
   return {
     wake: waker.wake,
+    get place() {
+      return place;
+    },
     end(why) {
       ended ??= why;
       breakOff?.(why);

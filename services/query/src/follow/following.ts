@@ -71,19 +71,26 @@ export function createFollowing(options: FollowingOptions): Following {
   } = options;
   const ring = createEventRing(bufferBytes);
   const payloadFilters = createPayloadFilters(maxPayloadFilters);
-  const reader = createTailReader({ database, ring, payloadFilters, logger, onNews: wakeAll });
+  const reader = createTailReader({ database, ring, payloadFilters, logger, onNews: wakeAll, onWentBack });
   const channels = new Map<string, Channel>();
   const followers = new Set<Follower>();
   const gate = createGate(readsAtATime);
   const askHighest = shareNext(() => readHighest(database));
   let admitted = 0;
   let stopped = false;
+  let wentBackTimes = 0;
   let ticking: NodeJS.Timeout | undefined;
 
   const chunkBytes = () => Math.min(chunkLimits.most, Math.max(chunkLimits.least, bytesOnTheWay / admitted));
 
   function wakeAll(): void {
     for (const follower of followers) follower.wake();
+  }
+
+  function onWentBack(to: bigint): void {
+    wentBackTimes++;
+    for (const channel of channels.values()) channel.forget();
+    for (const follower of followers) if (follower.place > to) follower.end(wentBack());
   }
 
   function tick(): void {
@@ -98,11 +105,14 @@ export function createFollowing(options: FollowingOptions): Following {
       return await channel.older(after, wanted, (stillWanted) =>
         gate(async () => {
           if (!stillWanted()) return undefined;
+          const timesBefore = wentBackTimes;
           const begunAtMs = performance.now();
           const untilMs = begunAtMs + searchMs;
           const limit = channel.pageRows;
           const bounds = { after, upTo, descending: false, limit, maxBytes: chunkBytes(), untilMs };
           const { rows, searchedTo, end } = await searchEvents(channel.filter, bounds);
+          // Of which state each part of it is, nobody knows.
+          if (timesBefore !== wentBackTimes) return undefined;
           // Postgres looks at so many to find out how many fit: of large events fewer are asked for.
           const twice = Math.max(pageRows.least, Math.min(pageRows.most, rows.length * 2));
           if (!end) channel.pageRows = twice;
@@ -194,6 +204,15 @@ export function createFollowing(options: FollowingOptions): Following {
       },
     };
   }
+}
+
+/** Who comes back with such a place is refused in the same way, as long as it is beyond what is stored. */
+function wentBack(): EventsieveError {
+  const message = 'is beyond what is stored: the database was put back to an older state';
+  return new EventsieveError('INVALID_ARGUMENT', `cursor: ${message}`, {
+    fields: [{ field: 'cursor', message }],
+    reason: 'STORE_WENT_BACK',
+  });
 }
 
 function keyOf(filter: object, { name }: Encoding): string {

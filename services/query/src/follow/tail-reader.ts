@@ -3,7 +3,7 @@ import { shareNext } from '../share-next.js';
 import type { Statements } from '../sql/database.js';
 import { type EventRing, heldMs, type RingEvent } from './event-ring.js';
 import type { PayloadFilter, PayloadFilters } from './payload-filters.js';
-import { type NewRow, readNewRows, readWatermark } from './tail-statements.js';
+import { type NewRow, readNewRows, readWatermark, type Watermark } from './tail-statements.js';
 
 export interface TailReaderDeps {
   readonly database: Statements;
@@ -12,6 +12,8 @@ export interface TailReaderDeps {
   readonly logger: Logger;
   /** The ring has more than before. */
   readonly onNews: () => void;
+  /** The database is in an older state: what was given beyond this position may come to hold other events. */
+  readonly onWentBack: (to: bigint) => void;
 }
 
 /** Reads each new event once, for everybody who follows. */
@@ -33,26 +35,32 @@ const pageBytes = 2 * 1024 ** 2;
 
 /** Looks at the watermark, and when that has moved reads what is new below it. The first look only says where that is. */
 export function createTailReader(deps: TailReaderDeps): TailReader {
-  const { database, ring, payloadFilters, logger, onNews } = deps;
+  const { database, ring, payloadFilters, logger, onNews, onWentBack } = deps;
   let running: Running | undefined;
-  let watermark: bigint | undefined;
+  let known: Watermark | undefined;
   let limit = rowLimit.least;
   let aboutUs = 0n;
 
   const look = shareNext(async () => {
     const run = running;
     const now = await readWatermark(database);
-    if (run === undefined || run !== running) return now;
+    if (run === undefined || run !== running) return now.position;
     ring.dropReadBefore(performance.now() - heldMs);
-    if (watermark === undefined || now < ring.end) {
-      ring.restart(now);
-      watermark = now;
-      onNews();
-    } else {
-      watermark = now;
-      if (now > ring.end) await readOn(run, now);
+    const before = known;
+    known = now;
+    const backTo = before && wentBackTo(before, now);
+    if (backTo !== undefined) {
+      const positions = { was: `${before?.position}`, is: `${now.position}`, since: `${backTo}` };
+      logger.error(positions, 'the database was put back to an older state; those who follow beyond it are told');
+      onWentBack(backTo);
     }
-    return now;
+    if (before === undefined || backTo !== undefined) {
+      ring.restart(now.position);
+      onNews();
+    } else if (now.position > ring.end) {
+      await readOn(run, now.position);
+    }
+    return now.position;
   });
 
   async function readOn(run: Running, upTo: bigint): Promise<void> {
@@ -86,7 +94,7 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
         await new Promise(setImmediate);
         said = '';
         if (ring.end !== before) movedAtMs = performance.now();
-        const behind = watermark !== undefined && ring.end < watermark;
+        const behind = known !== undefined && ring.end < known.position;
         const tookMs = Math.min(performance.now() - begunAtMs, failedMs);
         if (behind) restMs = 0;
         else if (performance.now() - movedAtMs < idleAfterMs) restMs = Math.max(busyMs, tookMs);
@@ -103,12 +111,12 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
 
   return {
     get watermark() {
-      return watermark;
+      return known?.position;
     },
     askWatermark: look,
     start() {
       if (running !== undefined) return;
-      watermark = undefined;
+      known = undefined;
       limit = rowLimit.least;
       aboutUs = BigInt(Date.now()) * 1_000n;
       running = createRunning();
@@ -117,10 +125,20 @@ export function createTailReader(deps: TailReaderDeps): TailReader {
     stop() {
       running?.wake();
       running = undefined;
-      watermark = undefined;
+      known = undefined;
       ring.restart(0n);
     },
   };
+}
+
+/**
+ * The watermark never goes down, and an epoch begins above all that is known: of the state that was seen before, neither
+ * is true of a later one, only of another.
+ */
+function wentBackTo(before: Watermark, now: Watermark): bigint | undefined {
+  const sameEpoch = before.epoch === undefined || before.epoch === now.epoch;
+  const backTo = sameEpoch || now.position < now.base ? now.position : now.base;
+  return backTo < before.position ? backTo : undefined;
 }
 
 interface Running {

@@ -1,11 +1,22 @@
 import type { Statements } from '../sql/database.js';
 import { type EventRow, eventColumns } from '../sql/event-row.js';
 
-/** Everything at or below it is committed and never changes. */
-export async function readWatermark(database: Statements): Promise<bigint> {
-  const [row] = await database.query<{ position: string }>('select position from watermark');
+export interface Watermark {
+  /** Everything at or below it is committed and never changes. */
+  readonly position: bigint;
+  /** What tells the epoch in force from any other; undefined before the first. */
+  readonly epoch: string | undefined;
+  /** Positions of this epoch are above it. */
+  readonly base: bigint;
+}
+
+export async function readWatermark(database: Statements): Promise<Watermark> {
+  const [row] = await database.query<{ position: string; epoch: string | null; base: string | null }>(
+    `select w.position, e.epoch || ' ' || e.opened_at as epoch, e.base
+     from watermark w left join (select * from epochs order by epoch desc limit 1) e on true`,
+  );
   if (row === undefined) throw new Error('the watermark has no row');
-  return BigInt(row.position);
+  return { position: BigInt(row.position), epoch: row.epoch ?? undefined, base: BigInt(row.base ?? 0) };
 }
 
 /** No cursor of this database is above it. The watermark's row may lag behind what was just stored. */
