@@ -1,5 +1,5 @@
 import type { CallOptions, ClientReadableStream, Metadata, ServiceError } from '@grpc/grpc-js';
-import type { Peer } from './call.js';
+import { metadataFor, type Peer } from './call.js';
 import { closed, ofGrpc } from './error.js';
 
 type Method<Request, Response> = (
@@ -25,7 +25,7 @@ export async function* callStream<Request, Response>(
   request: Request,
   { signal, silenceMs }: StreamSettings,
 ): AsyncGenerator<Response> {
-  const metadata = await peer.metadata();
+  const metadata = await metadataFor(peer, peer.timeoutMs, signal);
   signal.throwIfAborted();
   const call = begin(() => method.call(peer.client, request, metadata, {}), peer.address);
   // Cancelling is an error, too, and may come when the loop has ended.

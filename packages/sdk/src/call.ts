@@ -32,8 +32,8 @@ export async function callUnary<Request, Response>(
 ): Promise<Response> {
   signal?.throwIfAborted();
   const options = { deadline: Date.now() + timeoutMs };
-  const given = peer.metadata();
-  const metadata = given instanceof Promise ? await inTime(given, timeoutMs, signal) : given;
+  const given = metadataFor(peer, timeoutMs, signal);
+  const metadata = given instanceof Promise ? await given : given;
   return new Promise((resolve, reject) => {
     const cancel = () => call.cancel();
     const done = (error: ServiceError | null, response: Response) => {
@@ -50,6 +50,16 @@ export async function callUnary<Request, Response>(
     }
     signal?.addEventListener('abort', cancel, { once: true });
   });
+}
+
+/** A promise only when the caller's function gives one. */
+export function metadataFor(
+  peer: Peer<unknown>,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Metadata | Promise<Metadata> {
+  const given = peer.metadata();
+  return given instanceof Promise ? inTime(given, timeoutMs, signal) : given;
 }
 
 /** The caller's own function must not hold a call for ever. */

@@ -1,3 +1,4 @@
+import type { StoredEvent as WireStoredEvent } from '@eventsieve/contract/gen/eventsieve/v1/event';
 import type { QueryServiceClient, Conflict as WireConflict } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { type StoredEvent, storedEventOf } from './event.js';
@@ -47,11 +48,15 @@ export interface GapBucket {
 export interface Conflict {
   readonly topic: string;
   readonly eventId: string;
-  /** `expired`: its content is gone. */
-  readonly stored: StoredEvent | { readonly expired: true; readonly position: bigint; readonly receivedAt: string };
+  readonly stored: ConflictSide;
   /** What came and was refused. */
-  readonly refused: StoredEvent;
+  readonly refused: ConflictSide;
 }
+
+/** `expired`: its content is gone, or was erased. */
+export type ConflictSide =
+  | StoredEvent
+  | { readonly expired: true; readonly position: bigint; readonly receivedAt: string };
 
 export async function readDuplicates(
   query: Peer<QueryServiceClient>,
@@ -79,13 +84,11 @@ export async function readDuplicates(
 const nothing = { event: undefined, position: 0n, receivedAt: undefined };
 
 function conflictOf({ topic, eventId, stored = nothing, refused = nothing }: WireConflict): Conflict {
-  const kept = storedEventOf(stored);
-  const { position, receivedAt } = kept;
-  const isExpired = stored.event?.payloadJson === undefined;
-  return {
-    topic,
-    eventId,
-    stored: isExpired ? { expired: true, position, receivedAt } : kept,
-    refused: storedEventOf(refused),
-  };
+  return { topic, eventId, stored: sideOf(stored), refused: sideOf(refused) };
+}
+
+function sideOf(side: WireStoredEvent): ConflictSide {
+  const event = storedEventOf(side);
+  const { position, receivedAt } = event;
+  return side.event?.payloadJson === undefined ? { expired: true, position, receivedAt } : event;
 }

@@ -13,7 +13,14 @@ export type {
   SettleOptions,
 } from './dead-letter-calls.js';
 export type { DeadLetter, DeadLetterFilter, DeadLetterState, WholeDeadLetter } from './dead-letters.js';
-export type { Conflict, Duplicates, DuplicatesOptions, GapBucket, RepeatingSource } from './duplicates.js';
+export type {
+  Conflict,
+  ConflictSide,
+  Duplicates,
+  DuplicatesOptions,
+  GapBucket,
+  RepeatingSource,
+} from './duplicates.js';
 export type { EventFilter } from './encode-filter.js';
 export type { Erasure } from './erase-events.js';
 export { type ErrorCode, EventsieveError, type FieldError } from './error.js';

@@ -57,7 +57,7 @@ export function createReader(query: Peer<QueryServiceClient>): OwnReader {
     },
     pages: (options = {}) => listPages(query, options),
     tail(options = {}) {
-      const tail = tailEvents(query, options, () => tails.delete(tail));
+      const tail = tailEvents(query, options, { onEnd: () => tails.delete(tail) });
       tails.add(tail);
       return tail;
     },

@@ -15,6 +15,8 @@ export interface TailOptions extends TailFilter {
   readonly signal?: AbortSignal | undefined;
   /** How often in a row it may fail to connect before the loop ends with that error. Default: no limit. */
   readonly maxFailures?: number | undefined;
+  /** Told of each failure after which it connects again, and of how many there have been since something was heard. */
+  readonly onFailure?: ((error: EventsieveError, failures: number) => void) | undefined;
 }
 
 export interface TailedEvent extends StoredEvent {
@@ -35,14 +37,19 @@ export interface Tail extends AsyncIterableIterator<TailedEvent> {
 }
 
 // A server with nothing to say shows every 15 s that it lives.
-const silenceMs = 60_000;
+const usualSilenceMs = 60_000;
+
+export interface TailSurroundings {
+  readonly onEnd?: () => void;
+  readonly silenceMs?: number;
+}
 
 export function tailEvents(
   query: Peer<QueryServiceClient>,
   options: TailOptions,
-  onEnd: () => void = () => undefined,
+  { onEnd = () => undefined, silenceMs = usualSilenceMs }: TailSurroundings = {},
 ): Tail {
-  const { from = 'now', signal, maxFailures = Number.POSITIVE_INFINITY, ...filter } = options;
+  const { from = 'now', signal, maxFailures = Number.POSITIVE_INFINITY, onFailure, ...filter } = options;
   const ending = new AbortController();
   const generator = follow();
   let peeked: Promise<IteratorResult<TailedEvent>> | undefined;
@@ -54,9 +61,9 @@ export function tailEvents(
   // Whoever iterates hears of it there.
   opened.catch(() => undefined);
 
+  const stop = () => ending.abort();
   function end(): void {
-    ending.abort();
-    signal?.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', stop);
     told?.resolve();
     onEnd();
   }
@@ -64,11 +71,12 @@ export function tailEvents(
   async function* follow(): AsyncGenerator<TailedEvent> {
     try {
       signal?.throwIfAborted();
-      signal?.addEventListener('abort', end, { once: true });
+      signal?.addEventListener('abort', stop, { once: true });
       yield* connectAgainAndAgain();
     } catch (error) {
-      const reason = signal?.aborted ? signal.reason : error;
-      if (ending.signal.aborted && !signal?.aborted) return;
+      const isStopped = ending.signal.aborted && !signal?.aborted;
+      if (isStopped) return;
+      const reason: unknown = signal?.aborted ? signal.reason : error;
       told?.reject(reason);
       throw reason;
     } finally {
@@ -95,7 +103,9 @@ export function tailEvents(
         throw new EventsieveError(new ContractError('UNAVAILABLE', `${query.address}: the call was ended`));
       } catch (error) {
         failures++;
-        if (!(error instanceof EventsieveError && error.retryable) || failures > maxFailures) throw error;
+        const isWorthAnother = error instanceof EventsieveError && error.retryable && failures <= maxFailures;
+        if (!isWorthAnother || ending.signal.aborted) throw error;
+        onFailure?.(error, failures);
         await wait(pauseBeforeNext(failures, {}, error.retryAfterMs), ending.signal);
       }
     }
@@ -123,7 +133,9 @@ export function tailEvents(
       return result;
     },
     async return() {
+      stop();
       end();
+      peeked = undefined;
       return generator.return(undefined);
     },
   };
