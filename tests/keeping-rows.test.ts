@@ -180,6 +180,51 @@ describe('dead letters', () => {
     expect(await states()).toEqual(['1 open', '2 discarded', '3 discarded']);
   });
 
+  test.each([
+    ['was never placed', 'null', true],
+    ['the watermark has passed', '5', true],
+    ['still waits in the stream', '6', false],
+  ])('whose redrive of yesterday %s stay for it or not', async (_, position, go) => {
+    await keepOneOfEach();
+    await fixture.sql(
+      `insert into redrives (dead_letter, position, sent_at) values (2, ${position}, now() - interval '25 hours')`,
+    );
+    await fixture.keeping(retention).toTheEnd();
+    expect(await states()).toEqual(go ? ['1 open', '3 discarded'] : ['1 open', '2 discarded', '3 discarded']);
+  });
+
+  test('stay until the message that redrove them is settled', async () => {
+    await keepOneOfEach();
+    await fixture.sql('update dead_letters set redriven_position = 6 where position = 4');
+    const keeper = fixture.keeping(retention);
+    await keeper.step();
+    expect(await states()).toEqual(['1 open', '3 discarded', '4 redriven']);
+  });
+
+  test('that went do not come back by a redrive that was thought lost, nor count again', async () => {
+    await keepOneOfEach();
+    await fixture.keeping(retention).toTheEnd();
+    const counted = (await fixture.sql('select * from topic_counters')).rows;
+    const redrive = (of: number, position: number, at = `'${daysAgo(0)}'::timestamptz`) =>
+      fixture.sql(
+        `select store_redrive_v1(1, 0::smallint, 9, ${of}, ${position}, ${at}, 'orders', 'd${of}', now(), 's', '{}', null)`,
+      );
+    const at = `'${daysAgo(0)}'::timestamptz`;
+    for (let again = 0; again < 2; again++) {
+      await redrive(2, 6, at);
+      await redrive(4, 7, at);
+      await redrive(4, 5, "(select received_at from event_keys where event_id = 'd4')");
+      await fixture.settle(7);
+    }
+    expect(await fixture.count("event_keys where event_id = 'd2'")).toBe(0);
+    expect(await fixture.count('replays')).toBe(2);
+    expect((await fixture.sql('select * from topic_counters')).rows).toEqual(counted);
+    expect(await fixture.differences()).toEqual([]);
+    // The same of those whose dead letters were never removed: the database is one that was put back.
+    await redrive(9, 8);
+    expect(await fixture.count("event_keys where event_id = 'd9'")).toBe(1);
+  });
+
   test.each(['watermark', 'rollup'])('stay above the %s', async (table) => {
     await keepOneOfEach();
     await fixture.sql(`update ${table} set position = 1`);

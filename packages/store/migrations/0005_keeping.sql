@@ -69,3 +69,40 @@ $$;
 
 create index dead_letters_settled on dead_letters (state_since) where state <> 'open';
 create index refused_conflicts_event on refused (topic, event_id) where conflict and payload is not null;
+
+-- The same function, mended: also surplus is a message whose dead letter was erased, since what it carries may not come
+-- back, and one whose dead letter is not kept any more, since that was redriven or given up before it went.
+create or replace function begin_redrive_v1(
+  of_epoch integer,
+  of_sending bigint,
+  original bigint,
+  at_position bigint,
+  at_time timestamptz,
+  out letter dead_letters,
+  out surplus boolean
+) language plpgsql as $$
+declare
+  settled bigint;
+begin
+  perform require_epoch_v1(of_epoch);
+  select * into letter from dead_letters d where d.position = original for update;
+  select w.position into settled from watermark w;
+  if letter.position is not null then
+    surplus := (letter.state = 'redriven' or letter.code = 'ERASED') and letter.redriven_position is distinct from at_position;
+  else
+    -- What is settled has a row, and may be the one that redrove it.
+    surplus := at_position > settled
+      and exists (select from pruned p where p.kind = 'dead_letters' and p.last_position >= original);
+  end if;
+  if surplus then
+    if at_position <= settled
+       and not exists (select from replays p where p.position = at_position and p.received_at = at_time) then
+      raise exception 'a message at or below the watermark has no row' using errcode = 'ES002';
+    end if;
+    insert into replays (position, received_at, original)
+    values (at_position, at_time, coalesce(letter.redriven_position, original))
+    on conflict do nothing;
+  end if;
+  delete from redrives r where r.sending = of_sending;
+end
+$$;

@@ -208,6 +208,41 @@ test('one that was discarded while its message was under way is redriven all the
   expect(await redrivenCounts()).toEqual([1, 1]);
 });
 
+const erase = (state: string) =>
+  database.pool.query(`update dead_letters set code = 'ERASED', body = '', state = '${state}', state_since = now()`);
+
+test('a message whose dead letter was erased before it came is no copy: nothing comes back', async () => {
+  const letter = dead(1);
+  await keep(letter);
+  const first = await redriveAt(2, letter);
+  const second = await redriveAt(3, letter);
+  await erase('discarded');
+  expect(await storeAgain(first)).toBe(OUTCOME_UNSPECIFIED);
+  await keep(second);
+  await advance(3);
+  const after = await everything();
+  expect(await storeAgain(first)).toBe(OUTCOME_UNSPECIFIED);
+  await keep(second);
+  expect(await everything()).toEqual(after);
+  expect(await letterAt(1)).toMatchObject({ state: 'discarded', redriven_position: null });
+  expect(await auditedTotals(database)).toMatchObject({ unique: 0, duplicates: 0, dead: 1 });
+  expect(await redrivenCounts()).toEqual([0, 0]);
+  expect(await underWay()).toBe(0);
+});
+
+test('a redelivery of the message that redrove a dead letter is known after that was erased', async () => {
+  const letter = dead(1);
+  await keep(letter);
+  const redrive = await redriveAt(2, letter);
+  expect(await storeAgain(redrive)).toBe(OUTCOME_STORED);
+  await erase('redriven');
+  const after = await everything();
+  expect(await storeAgain(redrive)).toBe(OUTCOME_STORED);
+  await advance(2);
+  expect(await storeAgain(redrive)).toBe(OUTCOME_STORED);
+  expect(await everything()).toEqual(after);
+});
+
 test('a tally is redriven as a tally, and once', async () => {
   const groups = [{ topic: 'orders', source: 'shop', eventIds: ['a', 'b'] }];
   const letter = tallyAt(1, groups);

@@ -1,11 +1,13 @@
 import { EventStatus } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { beforeEach, expect, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
+import { type SentAgain, sendAgain } from '../src/dead-letters/send-again.js';
 import { eraseStep } from '../src/erase/erase-step.js';
 import { eraseEvents } from '../src/rpc/erase-events.js';
 import { getEvent } from '../src/rpc/get-event.js';
 import { reconcile } from '../src/rpc/reconcile.js';
 import { redriveDeadLetters } from '../src/rpc/redrive-dead-letters.js';
+import type { Statements } from '../src/sql/database.js';
 import { openFixture, type QueryFixture, someTime } from './query-fixture.js';
 
 const target = { topic: 'orders', eventId: 'bad' };
@@ -28,6 +30,16 @@ const step = () => fixture.queries.database.inTransaction((transaction) => erase
 const redrive = () =>
   redriveDeadLetters(fixture.queries, { positions: [1n], filter: undefined, limit: 0, dryRun: false });
 const letter = async () => (await sql('select state, code, octet_length(body) as bytes from dead_letters'))[0];
+
+const someoneWaits =
+  "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
+
+async function sendAll(positions: readonly number[]): Promise<SentAgain[]> {
+  const sent: SentAgain[] = [];
+  const letters = positions.map((position) => ({ position: String(position), bytes: 1 }));
+  for await (const each of sendAgain(fixture.queries, letters)) sent.push(each);
+  return sent;
+}
 
 async function settle(position: number): Promise<void> {
   await fixture.advance(position);
@@ -97,6 +109,34 @@ test('nobody redrives during a step: after it there is nothing to send', async (
   expect(await redrive()).toMatchObject({ sent: 0, results: [{ error: { code: 'ERASED' } }] });
 });
 
+test.each([
+  ['erased', 'ERASED', (transaction: Statements) => eraseStep(transaction, target)],
+  [
+    'removed',
+    'NOT_FOUND',
+    async (transaction: Statements) => {
+      await transaction.query('lock table redrives in share mode');
+      await transaction.query('delete from dead_letters');
+    },
+  ],
+])('a dead letter that is %s after it was chosen is not sent', async (_, code, takeAway) => {
+  const { database, jsm, names } = fixture;
+  await fixture.deadLetter(2, 'orders', 'other');
+  const { last_seq: lastBefore } = (await jsm.streams.info(names.stream)).state;
+  let sending: Promise<SentAgain[]> | undefined;
+  await fixture.queries.database.inTransaction(async (transaction) => {
+    await takeAway(transaction);
+    sending = sendAll([1, 2]);
+    await waitUntil('who sends waits', () => database.value<boolean>(someoneWaits));
+  });
+  const gone = code === 'NOT_FOUND' ? [1n, 2n] : [1n];
+  const results = (await sending) ?? [];
+  const notSent = results.filter(({ error }) => error !== undefined);
+  expect(notSent.map(({ position, error }) => [position, error?.code])).toEqual(gone.map((each) => [each, code]));
+  expect((await jsm.streams.info(names.stream)).state.last_seq - lastBefore).toBe(2 - gone.length);
+  expect(await sql('select dead_letter::int from redrives')).toEqual(gone.length === 2 ? [] : [{ dead_letter: 2 }]);
+});
+
 test('redrives of other events hold up nothing', async () => {
   await fixture.deadLetter(2, 'orders', 'other');
   await sql('insert into redrives (dead_letter) values (2)');
@@ -137,11 +177,7 @@ test('dead letters are locked by position, before anything is erased, as by ever
     await other.query('begin');
     await other.query('select from dead_letters where position = 2 for update');
     erasing = erase('');
-    await waitUntil('the erasure waits for it', () =>
-      fixture.database.value<boolean>(
-        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
-      ),
-    );
+    await waitUntil('the erasure waits for it', () => fixture.database.value<boolean>(someoneWaits));
     await other.query('select from dead_letters where position = 3 for update nowait');
     await other.query('select from events where position = 4 for update nowait');
     await other.query('commit');

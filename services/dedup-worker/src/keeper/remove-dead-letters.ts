@@ -4,9 +4,16 @@ import { whenAlone } from './keeping-lock.js';
 
 const lettersInStep = 1_000;
 
+// A message that never came is not waited for. When it comes all the same, the call that stores it knows from the sums that
+// its dead letter has gone; the one that redrove it is known by its row, so that is settled first.
 const tooOld = (keepMs: number) => `
   d.state <> 'open' and d.state_since < now() - ${keepMs} * interval '1 millisecond' and d.position <= (select removable_up_to_v1())
-  and not exists (select from redrives r where r.dead_letter = d.position)`;
+  and coalesce(d.redriven_position <= (select removable_up_to_v1()), true)
+  and not exists (
+    select from redrives r, watermark w
+    where r.dead_letter = d.position
+      and not (r.sent_at < now() - interval '1 day' and (r.position is null or r.position <= w.position))
+  )`;
 
 const findOne = (keepMs: number) => `select from dead_letters d where ${tooOld(keepMs)} limit 1`;
 

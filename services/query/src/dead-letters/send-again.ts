@@ -1,7 +1,9 @@
 import type { PublishError } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { Redrive } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import { erasedCode } from '../erase/target.js';
 import type { Queries } from '../queries.js';
 import type { Sent } from '../send-to-stream.js';
+import { erased, notFound } from './not-sent.js';
 
 export interface SentAgain {
   readonly position: bigint;
@@ -42,13 +44,16 @@ async function sendChunk(
   positions: readonly string[],
 ): Promise<SentAgain[]> {
   await database.query(forget);
-  const rows = await database.query<SendingRow>(writeDown, [positions]);
+  const rows = await database.query<SendingRow | UnsentRow>(writeDown, [positions]);
+  const unsent = rows.filter((row) => row.sending === null);
   const outcomes = await Promise.all(
-    rows.map(async ({ sending, position, subject, body }): Promise<Outcome> => {
-      const redrive = { deadLetter: BigInt(position), sending: BigInt(sending), subject, body };
-      const sent = await sendToStream(names.redriveSubject, Redrive.encode(redrive).finish());
-      return { sending, position: BigInt(position), sent };
-    }),
+    rows
+      .filter((row) => row.sending !== null)
+      .map(async ({ sending, position, subject, body }): Promise<Outcome> => {
+        const redrive = { deadLetter: BigInt(position), sending: BigInt(sending), subject, body };
+        const sent = await sendToStream(names.redriveSubject, Redrive.encode(redrive).finish());
+        return { sending, position: BigInt(position), sent };
+      }),
   );
   const taken = outcomes.flatMap(({ sending, sent }) => (sent.kind === 'taken' ? [{ sending, ...sent }] : []));
   const refused = outcomes.flatMap(({ sending, sent }) => (sent.kind === 'refused' ? [sending] : []));
@@ -60,11 +65,18 @@ async function sendChunk(
   if (refused.length > 0) await database.query('delete from redrives where sending = any ($1)', [refused]);
 
   const positionOf = new Map(placed.map(({ sending, position }) => [sending, BigInt(position)]));
-  return outcomes.map(({ sending, position, sent }) => ({
-    position,
-    redrivenPosition: positionOf.get(sending) ?? 0n,
-    error: errorOf(sent),
-  }));
+  return [
+    ...outcomes.map(({ sending, position, sent }) => ({
+      position,
+      redrivenPosition: positionOf.get(sending) ?? 0n,
+      error: errorOf(sent),
+    })),
+    ...unsent.map(({ position, code }) => ({
+      position: BigInt(position),
+      redrivenPosition: 0n,
+      error: code === null ? notFound : erased,
+    })),
+  ];
 }
 
 interface Outcome {
@@ -87,18 +99,27 @@ type SendingRow = {
   readonly body: Buffer;
 };
 
+/** Since it was chosen it has been erased, or has gone. */
+type UnsentRow = { readonly sending: null; readonly position: string; readonly code: string | null };
+
 // Messages that never came, because whoever wrote them down died before sending them or the broker lost them. Whoever
 // counts does not look at these any more.
 const forget = `
   delete from redrives r using watermark w
   where r.sent_at < now() - interval '1 day' and (r.position is null or r.position <= w.position)`;
 
+// Who erases or removes dead letters locks this table, and the insert waits for that before the statement reads anything.
 const writeDown = `
   with written as (
-    insert into redrives (dead_letter) select unnest($1::bigint[]) order by 1 returning sending, dead_letter
+    insert into redrives (dead_letter)
+    select d.position from dead_letters d where d.position = any ($1::bigint[]) and d.code <> '${erasedCode}' order by 1
+    returning sending, dead_letter
   )
-  select w.sending, d.position, d.subject, d.body
-  from written w join dead_letters d on d.position = w.dead_letter order by d.position`;
+  select c.position, w.sending, d.code, d.subject, d.body
+  from unnest($1::bigint[]) as c(position)
+  left join dead_letters d on d.position = c.position
+  left join written w on w.dead_letter = d.position
+  order by 1`;
 
 // The worker may have been faster: then there is nothing to update, and the position is known from the dead letter.
 const place = `

@@ -4,9 +4,10 @@ import type {
   RedriveDeadLettersResponse,
   RedriveResult,
 } from '@eventsieve/contract/gen/eventsieve/v1/dead_letter';
-import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { Outcome, type PublishError } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { LetterState } from '../dead-letters/dead-letter-row.js';
 import { type Condition, conditionOf, maxLetters, readChoice } from '../dead-letters/letter-filter.js';
+import { alreadyRedriven, erased, notFound } from '../dead-letters/not-sent.js';
 import { awaitRedriven } from '../dead-letters/redriven.js';
 import { sendAgain } from '../dead-letters/send-again.js';
 import { erasedCode } from '../erase/target.js';
@@ -33,10 +34,10 @@ export async function redriveDeadLetters(
   );
   const redrivable = rows.filter(({ state, code }) => state !== 'redriven' && code !== erasedCode);
   const candidates = redrivable.slice(0, limit);
-  const results = new Map<bigint, RedriveResult>(positions.map((position) => [position, unknown(position)]));
+  const results = new Map<bigint, RedriveResult>(positions.map((position) => [position, result(position, notFound)]));
   for (const { position, state, code } of rows) {
-    if (state === 'redriven') results.set(BigInt(position), alreadyRedriven(BigInt(position)));
-    else if (code === erasedCode) results.set(BigInt(position), erased(BigInt(position)));
+    if (state === 'redriven') results.set(BigInt(position), result(BigInt(position), alreadyRedriven));
+    else if (code === erasedCode) results.set(BigInt(position), result(BigInt(position), erased));
   }
   for (const { position } of candidates) results.set(BigInt(position), result(BigInt(position)));
   for (const { position } of redrivable.slice(limit)) results.delete(BigInt(position));
@@ -68,13 +69,9 @@ type CandidateRow = {
   readonly matched: string;
 };
 
-const result = (position: bigint, code?: string, message = ''): RedriveResult => ({
+const result = (position: bigint, error?: PublishError): RedriveResult => ({
   position,
   outcome: Outcome.OUTCOME_UNSPECIFIED,
   redrivenPosition: 0n,
-  error: code === undefined ? undefined : { code, message, field: '' },
+  error,
 });
-
-const unknown = (position: bigint) => result(position, 'NOT_FOUND', 'there is no dead letter of this position');
-const erased = (position: bigint) => result(position, erasedCode, 'what it carried was erased');
-const alreadyRedriven = (position: bigint) => result(position, 'ALREADY_REDRIVEN', 'was sent through again before');
