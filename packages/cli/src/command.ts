@@ -1,12 +1,15 @@
 import type { Environment } from './environment.js';
+import type { Flag } from './flag.js';
+import type { Output } from './output/output.js';
 
 /** What a command has of the world. */
-export interface CommandContext {
+export interface CommandContext extends Output {
   readonly environment: Environment;
-  /** Results. */
-  readonly say: (line: string) => void;
-  /** What went wrong, one sentence. */
-  readonly complain: (line: string) => void;
+  /**
+   * Fires with an Interruption at the first Ctrl-C or SIGTERM; the second ends the process at once, and so does the first
+   * of a command that never looks at this.
+   */
+  readonly interrupted: AbortSignal;
 }
 
 /** One file in commands/ each. */
@@ -15,11 +18,26 @@ export interface Command {
   /** Half a line for the list of commands. */
   readonly summary: string;
   readonly help: string;
-  /** Resolves with the exit code: 0 done, 1 something failed. */
+  /** For the completion of shells. */
+  readonly flags?: readonly Flag[];
+  /** Words that may follow, such as `list`. */
+  readonly commands?: readonly Command[];
+  /** Resolves with one of exitCodes. */
   run(args: readonly string[], context: CommandContext): Promise<number>;
 }
 
 /** The caller asked for something that cannot be: one sentence, exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** Somebody wants the command to end. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption';
+  readonly exitCode: number;
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`ended by ${signal}`);
+    this.exitCode = signal === 'SIGINT' ? 130 : 143;
+  }
 }

@@ -1,37 +1,35 @@
-import { type Command, type CommandContext, UsageError } from './command.js';
+import { readFileSync } from 'node:fs';
+import type { Command, CommandContext } from './command.js';
 import { simulate } from './commands/simulate.js';
+import { dispatch } from './dispatch.js';
+import { exitCodes, exitCodesHelp } from './exit-codes.js';
+import { aligned } from './help.js';
 
-const commands: readonly Command[] = [simulate];
+export const commands: readonly Command[] = [simulate];
 
-const usageCode = 2;
-
-/** Resolves with the exit code: 0 done, 1 something failed, 2 asked for what cannot be. */
+/** Resolves with one of exitCodes. */
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    context.say(overview());
-    return name === undefined ? usageCode : 0;
+  if (args[0] === '--version') {
+    context.say(readVersion());
+    return exitCodes.done;
   }
-  const command = commands.find((each) => each.name === name);
-  if (command === undefined) {
-    context.complain(`${name} is not a command; eventsieve --help lists them.`);
-    return usageCode;
-  }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    context.say(command.help);
-    return 0;
-  }
-  try {
-    return await command.run(rest, context);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    context.complain(error.message);
-    return usageCode;
-  }
+  return dispatch('eventsieve', commands, overview(), args, context);
 }
 
 function overview(): string {
-  const width = Math.max(...commands.map(({ name }) => name.length));
-  const list = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
-  return ['eventsieve <command> [flags]', '', ...list, '', 'eventsieve <command> --help says more.'].join('\n');
+  return [
+    'eventsieve <command> [flags]',
+    '',
+    ...aligned(commands.map(({ name, summary }) => [name, summary])),
+    '',
+    'eventsieve <command> --help says more, eventsieve --version which one this is. Flags go before variables, variables',
+    'before a .env file in the current folder.',
+    '',
+    exitCodesHelp,
+  ].join('\n');
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

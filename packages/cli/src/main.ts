@@ -1,12 +1,25 @@
 #!/usr/bin/env node
+import type { CommandContext } from './command.js';
 import { runCommand } from './commands.js';
 import { readEnvironment } from './environment.js';
+import { interrupts } from './interrupts.js';
+import { createOutput } from './output/output.js';
 
 // A reader that goes away (`| head`) is no reason to complain.
-process.stdout.on('error', () => process.exit(0));
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
 
-process.exitCode = await runCommand(process.argv.slice(2), {
-  environment: readEnvironment(),
-  say: (line) => void process.stdout.write(`${line}\n`),
-  complain: (line) => void process.stderr.write(`${line}\n`),
-});
+const environment = readEnvironment();
+const interrupted = interrupts();
+const context: CommandContext = {
+  ...createOutput(process, environment),
+  environment,
+  get interrupted() {
+    return interrupted();
+  },
+};
+process.exitCode = await runCommand(process.argv.slice(2), context);

@@ -50,7 +50,7 @@ test.each([
     {},
     '--target is "localhost", but must be an address such as 127.0.0.1:50051 or a URL such as http://127.0.0.1:8080.',
   ],
-  [['--speed', '1'], {}, "Unknown option '--speed'; --help lists the flags."],
+  [['--speed', '1'], {}, '--speed is not a flag here, did you mean --seed? --help lists the flags.'],
 ])('%j with %j is refused in one sentence', (args, environment, sentence) => {
   expect(() => readOptions(args, environment)).toThrow(new UsageError(sentence));
 });
