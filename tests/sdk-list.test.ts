@@ -1,19 +1,21 @@
 import { type Client, createClient, type ListOptions } from '@eventsieve/client';
+import { freePort } from '@eventsieve/embedded/free-port';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type System, startSystem } from './support/system.js';
+
+const event = (topic: string, eventId: string, source: string, timestamp: string, payload: object) => ({
+  topic,
+  eventId,
+  source,
+  timestamp,
+  payload,
+});
 
 let system: System;
 let client: Client;
 beforeAll(async () => {
   system = await startSystem();
   client = createClient({ gateway: system.gatewayAddress, query: system.queryAddress });
-  const event = (topic: string, eventId: string, source: string, timestamp: string, payload: object) => ({
-    topic,
-    eventId,
-    source,
-    timestamp,
-    payload,
-  });
   await client.publish([
     event('list.a', '1', 'shop', '2024-05-01T12:00:00Z', { n: 1, in: { deep: true } }),
     event('list.b', '2', 'till', '2024-05-02T12:00:00Z', { n: 2 }),
@@ -63,4 +65,29 @@ test.each<[string, ListOptions]>([
   ['limit', { pageSize: 1001 }],
 ])('a wrong %s is refused by its name', async (field, options) => {
   await expect(read(options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', fields: [{ field }] });
+});
+
+test('a list that the query service dies in goes on where it was: each event once, in order', async () => {
+  const ids = Array.from({ length: 400 }, (_, index) => String(index));
+  const events = ids.map((id) => event('long', id, 'shop', '2024-05-01T12:00:00Z', {}));
+  await client.publish(events);
+  const found: string[] = [];
+  for await (const { eventId } of client.list({ topic: 'long', pageSize: 10 })) {
+    found.push(eventId);
+    if (found.length % 150 > 0) continue;
+    await system.query?.kill('SIGKILL');
+    // Meanwhile the list goes on, and finds nobody.
+    setTimeout(async () => {
+      system.query = await system.startQuery();
+    }, 300);
+  }
+  expect(found).toEqual(ids);
+});
+
+test('who wants no second try is told of the first failure', async () => {
+  const nobody = createClient({ query: `127.0.0.1:${await freePort()}` });
+  const begunAtMs = performance.now();
+  await expect(nobody.list({ retry: false }).next()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(performance.now() - begunAtMs).toBeLessThan(5_000);
+  await nobody.close();
 });

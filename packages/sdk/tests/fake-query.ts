@@ -1,7 +1,18 @@
 import type { EventsieveError } from '@eventsieve/contract/errors';
-import { QueryServiceService, type TailEventsRequest } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import {
+  type ListEventsRequest,
+  ListEventsResponse,
+  QueryServiceService,
+  type TailEventsRequest,
+} from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
-import { Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 
 /** A call to follow, and what it is told. A cursor is the position as text. */
 export interface FakeTail {
@@ -17,13 +28,20 @@ export interface FakeTail {
 }
 
 /** A query service that does what the test says with each call. */
-export async function startFakeQuery(onTail: (tail: FakeTail, number: number) => void) {
+export async function startFakeQuery(
+  onTail: (tail: FakeTail, number: number) => void,
+  pages: readonly Partial<ListEventsResponse>[] = [],
+) {
   const server = new Server();
   const tails: FakeTail[] = [];
-  const { tailEvents } = QueryServiceService;
+  const lists: ListEventsRequest[] = [];
+  const { tailEvents, listEvents } = QueryServiceService;
   server.addService(
-    { tailEvents },
+    { tailEvents, listEvents },
     {
+      listEvents({ request }: ServerUnaryCall<ListEventsRequest, unknown>, done: sendUnaryData<ListEventsResponse>) {
+        done(null, ListEventsResponse.fromPartial(pages[lists.push(request) - 1] ?? {}));
+      },
       tailEvents(call: ServerWritableStream<TailEventsRequest, unknown>) {
         const at = { seconds: 1_700_000_000n, nanos: 0 };
         const tail: FakeTail = {
@@ -49,7 +67,7 @@ export async function startFakeQuery(onTail: (tail: FakeTail, number: number) =>
       error ? reject(error) : resolve(bound),
     );
   });
-  return { address: `127.0.0.1:${port}`, tails, stop: () => server.forceShutdown() };
+  return { address: `127.0.0.1:${port}`, tails, lists, stop: () => server.forceShutdown() };
 }
 
 export type FakeQuery = Awaited<ReturnType<typeof startFakeQuery>>;
