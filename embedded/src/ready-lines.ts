@@ -12,9 +12,11 @@ export interface ReadyFacts {
   nats: Nats | undefined;
   natsSource: string | undefined;
   services: readonly Service[];
+  /** Parts that could not be found yet, as /health names them. */
+  missing: readonly string[];
 }
 
-export function readyLines({ settings, ports, postgres, nats, natsSource, services }: ReadyFacts): string[] {
+export function readyLines({ settings, ports, postgres, nats, natsSource, services, missing }: ReadyFacts): string[] {
   const { bindHost, dataDir } = settings;
   const host = bindHost === '0.0.0.0' || bindHost === '::' ? '127.0.0.1' : bindHost;
   const at = (port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -33,6 +35,7 @@ export function readyLines({ settings, ports, postgres, nats, natsSource, servic
     nats
       ? `  NATS      nats-server ${nats.version} at ${nats.host}:${nats.port}, ${nats.binary} (${natsSource})`
       : '  NATS      yours, from NATS_URL',
+    ...(missing.length > 0 ? [`  missing   ${missing.join(', ')}: http://${at(ports.http)}/health says when`] : []),
     `  data      ${dataDir}`,
     '  stop      Ctrl-C',
   ];

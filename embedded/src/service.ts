@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { describeExit, endChild, exitOf, type Track } from './child.js';
 import type { Ending, Part } from './keep-up.js';
 
-/** The ports that a service says it serves on, each as host:port. */
+/** Where a service says that it serves: host:port, and a URL for http. */
 export interface Addresses {
   grpc?: string;
   http?: string;

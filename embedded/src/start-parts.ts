@@ -16,6 +16,7 @@ import { serverPart } from './server-part.js';
 import { createService } from './service.js';
 import { type Ports, serviceEnvironments } from './service-environment.js';
 import type { RunningParts } from './stop-parts.js';
+import { waitUntilHealthy } from './wait-until-healthy.js';
 
 /** What is run, so that the launcher can be tried with other programs. */
 export interface Entries {
@@ -62,6 +63,8 @@ export async function startParts(options: StartPartsOptions): Promise<void> {
   if (parts.nats) keep(serverPart('nats-server', parts.nats));
   // A service that waits for something may never be ready: a stop must not wait with it.
   await Promise.race([Promise.all(services.map((each) => keep(each).firstReady)), aborted(stop)]);
+  const bridge = parts.doors.find(({ addresses }) => addresses.http !== undefined)?.addresses.http;
+  const missing = bridge === undefined ? [] : await waitUntilHealthy(bridge, stop);
   stop.throwIfAborted();
   for (const line of readyLines({
     settings,
@@ -70,6 +73,7 @@ export async function startParts(options: StartPartsOptions): Promise<void> {
     nats: parts.nats,
     natsSource,
     services,
+    missing,
   })) {
     say(line);
   }

@@ -17,6 +17,13 @@ afterEach(async () => {
   place.remove();
 });
 
+test('the ready line comes when the first event is taken, not before', async () => {
+  expect(await publish()).toBe(201);
+  process.kill(-npm.pid, 'SIGTERM');
+  await npm.ended();
+  expect(npm.output()).not.toMatch(/^ {2}missing/m);
+});
+
 test('Ctrl-C, which reaches npm and the launcher and is passed on by npm once more, ends it with exit code 0', async () => {
   await taken();
   process.kill(-npm.pid, 'SIGINT');
@@ -51,7 +58,7 @@ test('SIGKILL to the launcher ends the real services, NATS and Postgres', async 
   await gone(place.dataDir);
 });
 
-/** The doors are open before the gateway has found the broker, and a worker both. */
+/** A gateway that was started again has its door open before it has found the broker. */
 const taken = () => waitUntil('an event is stored', async () => (await publish()) === 201);
 
 async function publish(): Promise<number> {
