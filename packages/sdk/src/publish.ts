@@ -3,13 +3,13 @@ import {
   IngestServiceService,
   PublishResponse,
   Outcome as WireOutcome,
-  type PublishResult as WirePublishResult,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { type EventFault, readEvent, requestTail, writeEvent } from './encode-event.js';
 import { brokenAnswer, refuse } from './error.js';
 import type { NewEvent } from './event.js';
 import { formatInstant } from './instant.js';
+import { type Answer, readAnswer, type Verdict } from './read-answer.js';
 import { type RetryOptions, withRetries } from './retry.js';
 import { newWireBuffer } from './wire-buffer.js';
 
@@ -111,7 +111,7 @@ export async function publishEvents(
   };
 }
 
-const { path, responseDeserialize } = IngestServiceService.publish;
+const { path } = IngestServiceService.publish;
 const asItIs = (bytes: Buffer) => bytes;
 
 /** The same bytes again when it is tried again. */
@@ -119,18 +119,12 @@ export function callPublish(
   gateway: Peer<IngestServiceClient>,
   bytes: Buffer,
   settings: CallSettings,
-): Promise<PublishResponse> {
-  return callUnary<Buffer, PublishResponse>(
+): Promise<Answer> {
+  return callUnary<Buffer, Answer>(
     gateway,
     (request, metadata, options, done) =>
-      gateway.client.makeUnaryRequest(
-        path,
-        asItIs,
-        responseDeserialize,
-        request,
-        metadata,
-        options,
-        (error, response) => done(error, response as PublishResponse),
+      gateway.client.makeUnaryRequest(path, asItIs, readAnswer, request, metadata, options, (error, response) =>
+        done(error, response as Answer),
       ),
     bytes,
     settings,
@@ -149,7 +143,7 @@ export const outcomes: Readonly<Partial<Record<WireOutcome, Outcome>>> = {
 /** The names are the caller's own: an answer has those of a rejected event cut short. */
 export function resultOf(
   { topic, eventId }: EventName,
-  answered: WirePublishResult | undefined,
+  answered: Verdict | undefined,
   attempts: number,
 ): PublishResult {
   if (answered === undefined) throw brokenAnswer();

@@ -1,7 +1,8 @@
-import type { IngestServiceClient, PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import type { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Peer } from '../call.js';
 import { brokenAnswer, type EventsieveError, refuse, timedOut, unforeseen, withoutIndex } from '../error.js';
 import { callPublish, resultOf } from '../publish.js';
+import type { Answer } from '../read-answer.js';
 import { type RetryOptions, withRetries } from '../retry.js';
 import { type Batch, type Entry, requestOf } from './batch.js';
 
@@ -51,13 +52,7 @@ function isOfOne({ code }: EventsieveError): boolean {
   return code === 'INVALID_ARGUMENT' || code === 'PAYLOAD_TOO_LARGE';
 }
 
-function settle(
-  entries: readonly Entry[],
-  from: number,
-  to: number,
-  { results }: PublishResponse,
-  attempts: number,
-): void {
+function settle(entries: readonly Entry[], from: number, to: number, { results }: Answer, attempts: number): void {
   for (let index = from; index < to; index++) {
     const entry = entries[index] as Entry;
     const answered = results[index - from];

@@ -10,7 +10,7 @@ export interface ProducerOptions {
   readonly maxBatch?: number | undefined;
   /** Calls at once. Default: 8. With 1 the broker gets the events in the order of their sending. */
   readonly maxInFlight?: number | undefined;
-  /** About what is held in memory of events that have no verdict yet. Default: 16 MiB. */
+  /** About what is held in memory of events that have no verdict yet. Default: 4 MiB. */
   readonly maxBufferedBytes?: number | undefined;
   /** What must have happened before a verdict: `stored` (default) is in Postgres, `broker` is durable. */
   readonly wait?: Wait | undefined;
@@ -24,7 +24,7 @@ const defaults = {
   lingerMs: 5,
   maxBatch: 100,
   maxInFlight: 8,
-  maxBufferedBytes: 16 * 1024 ** 2,
+  maxBufferedBytes: 4 * 1024 ** 2,
   timeoutMs: 60_000,
 } as const;
 
