@@ -97,13 +97,23 @@ async function errorsOfTypes(module: string, files: readonly string[]): Promise<
 }
 
 test.each([
-  ['node16', ['lines.mts', 'types.mts', 'types.cts']],
-  ['nodenext', ['lines.mts', 'types.mts', 'types.cts']],
-  ['preserve', ['lines.mts', 'types.ts']],
+  ['node16', ['types.mts', 'types.cts']],
+  ['nodenext', ['types.mts', 'types.cts']],
+  ['preserve', ['types.ts']],
 ])('its types are right with the modules of %s, and need no leniency with libraries', async (module, files) => {
-  writeFileSync(join(folder, 'lines.mts'), tenLines);
-  for (const file of files.slice(1)) cpSync(join(root, 'tests/sdk-types/public-types.ts'), join(folder, file));
+  for (const file of files) cpSync(join(root, 'tests/sdk-types/public-types.ts'), join(folder, file));
   expect(await errorsOfTypes(module, files)).toBe('');
+});
+
+test('every example of its README is right by its types', async () => {
+  const examples = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text = '']) => text);
+  expect(examples.length).toBeGreaterThan(2);
+  const files = examples.map((_, index) => `example-${index}.mts`);
+  for (const [index, text] of examples.entries()) {
+    writeFileSync(join(folder, `example-${index}.mts`), `${text}\nexport {};\n`);
+  }
+  writeFileSync(join(folder, 'client.d.ts'), `declare const client: import('@eventsieve/client').Client;\n`);
+  expect(await errorsOfTypes('nodenext', ['client.d.ts', ...files])).toBe('');
 });
 
 test.each([

@@ -8,7 +8,7 @@ export interface ReadPagesOptions {
   /** Where to go on: nextCursor of a page. */
   readonly cursor?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** How a page that breaks off is asked for again, for half a minute at most. Default: at least each second. */
+  /** How a page that breaks off is asked for again, for half a minute at most. Default: with pauses of up to a second. */
   readonly retry?: RetryOptions | boolean | undefined;
 }
 
