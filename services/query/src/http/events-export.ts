@@ -30,7 +30,7 @@ export function serveEventsExport(app: FastifyInstance, deps: EventsExportDeps):
   let count = 0;
 
   // Of a HEAD, Fastify would read the whole export to throw it away.
-  app.get('/events/export', { exposeHeadRoute: false }, async (request, reply) => {
+  app.get('/events/export', { exposeHeadRoute: false, config: { endless: true } }, async (request, reply) => {
     const asked = readExportRequest(request);
     if (count >= limits.maxExports) throw tooMany(limits.maxExports);
     count += 1;

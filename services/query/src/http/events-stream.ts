@@ -38,7 +38,7 @@ const streamHeaders = {
 };
 
 export function serveEventsStream(app: FastifyInstance, { following, metrics, logger }: EventsStreamDeps): void {
-  app.get('/events/stream', async (request, reply) => {
+  app.get('/events/stream', { config: { endless: true } }, async (request, reply) => {
     const fields = requestOf(request);
     const ask = async () => {
       const question = readTailRequest(fields);

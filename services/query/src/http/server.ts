@@ -2,10 +2,10 @@ import { type ErrorCode, EventsieveError, invalid } from '@eventsieve/contract/e
 import type { Logger } from '@eventsieve/runtime/logger';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { boundBodies } from './bound-bodies.js';
-import { closeResponses } from './close-responses.js';
 import { allowOrigins } from './cors.js';
 import { failureBody, httpFailure } from './errors.js';
 import { takeBodies } from './read-body.js';
+import { takeTurns } from './take-turns.js';
 
 export interface HttpServerOptions {
   readonly host: string;
@@ -121,7 +121,7 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     },
   });
   // First, since whatever comes after may have something to give back.
-  closeResponses(app);
+  takeTurns(app);
   allowOrigins(app, options.corsOrigins ?? []);
   const hold = boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
   takeBodies(app, maxRequestBytes, hold);

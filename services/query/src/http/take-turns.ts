@@ -1,0 +1,95 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The answer may go on for as long as somebody reads. */
+    readonly endless?: boolean;
+  }
+}
+
+interface Turn {
+  readonly endless: boolean;
+  readonly response: ServerResponse;
+  /** While it waits. */
+  go: (() => void) | undefined;
+}
+
+interface Connection {
+  /** Those that are not answered yet, in their order. */
+  readonly turns: Set<Turn>;
+  endless: number;
+  waiting: number;
+}
+
+// Each holds a little memory for as long as what is before it goes on.
+const mostWaiting = 100;
+
+/**
+ * Requests of one connection are answered in their order, and Node hands them out as they come. One that waits behind an
+ * answer which may never end would hold its place among few for as long, and one whose answer may never end holds a place
+ * while it waits. So neither begins before its turn. A stream that begins is the last of its connection: what comes behind
+ * it does not run at all.
+ *
+ * When a connection is gone all of its responses are closed. Node closes only the one whose turn it is: others would keep
+ * for ever what they give back when they close.
+ */
+export function takeTurns(app: FastifyInstance): void {
+  const connections = new WeakMap<Socket, Connection>();
+
+  function connectionOf(socket: Socket): Connection {
+    const known = connections.get(socket);
+    if (known !== undefined) return known;
+    const connection = { turns: new Set<Turn>(), endless: 0, waiting: 0 };
+    connections.set(socket, connection);
+    // One listener however many requests come by the connection.
+    socket.once('close', () => closeAll(connection));
+    return connection;
+  }
+
+  app.addHook('onRequest', ({ raw: { socket }, routeOptions }, { raw: response }, done) => {
+    const connection = connectionOf(socket);
+    const endless = routeOptions.config?.endless === true;
+    const waits = endless ? connection.turns.size > 0 : connection.endless > 0;
+    const turn: Turn = { endless, response, go: waits ? done : undefined };
+    connection.turns.add(turn);
+    if (endless) connection.endless++;
+    if (waits) connection.waiting++;
+    response.once('close', () => {
+      connection.turns.delete(turn);
+      if (endless) connection.endless--;
+      if (turn.go !== undefined) connection.waiting--;
+      turn.go = undefined;
+      // After a stream the connection ends.
+      if (connection.waiting > 0 && !socket.writableEnded && !socket.destroyed) letGo(connection);
+    });
+    if (!waits) done();
+    else if (connection.waiting > mostWaiting) socket.destroy();
+  });
+}
+
+function letGo(connection: Connection): void {
+  let behindAny = false;
+  let behindEndless = false;
+  for (const turn of connection.turns) {
+    const { go, endless } = turn;
+    if (go !== undefined && !(endless ? behindAny : behindEndless)) {
+      turn.go = undefined;
+      connection.waiting--;
+      go();
+    }
+    behindAny = true;
+    behindEndless ||= endless;
+  }
+}
+
+function closeAll({ turns }: Connection): void {
+  for (const { response } of turns) {
+    // The one in turn is closed by Node, and so is one that has left as a whole.
+    if (response.socket !== null || response.writableFinished) continue;
+    response.destroy();
+    // Without a socket nothing else says it.
+    response.emit('close');
+  }
+}
