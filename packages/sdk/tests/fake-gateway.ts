@@ -33,8 +33,8 @@ export interface FakeCall {
 /** A gateway that does what the test says with each call. */
 export async function startFakeGateway(
   onCall: (call: FakeCall, number: number) => void,
-  port = 0,
   credentials = ServerCredentials.createInsecure(),
+  port = 0,
 ) {
   const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 ** 2 });
   const calls: FakeCall[] = [];
