@@ -184,14 +184,18 @@ test('health says which of the two servers serves, and why one does not answer',
   const { gatewayAddress, queryAddress } = system;
   expect(await client.health()).toEqual({
     ok: true,
-    gateway: { address: gatewayAddress, status: 'serving' },
-    query: { address: queryAddress, status: 'serving' },
+    gateway: { address: gatewayAddress, status: 'serving', parts: { nats: true } },
+    query: { address: queryAddress, status: 'serving', parts: { postgres: true, nats: true } },
   });
   const gateway = `127.0.0.1:${await freePort()}`;
   const half = createClient({ gateway, query: queryAddress });
   expect(await half.health()).toMatchObject({
     ok: false,
-    gateway: { status: 'unreachable', error: { code: 'UNAVAILABLE', message: expect.stringContaining(gateway) } },
+    gateway: {
+      status: 'unreachable',
+      parts: {},
+      error: { code: 'UNAVAILABLE', message: expect.stringContaining(gateway) },
+    },
     query: { status: 'serving' },
   });
   await half.close();

@@ -19,6 +19,8 @@ export interface ServerHealth {
   readonly address: string;
   /** `not_serving`: it answers, and lacks something. `unreachable`: it does not answer. */
   readonly status: 'serving' | 'not_serving' | 'unreachable';
+  /** What it leans on, and whether it has that, such as `{ postgres: true, nats: false }`. */
+  readonly parts: Readonly<Record<string, boolean>>;
   /** Why it did not answer. */
   readonly error?: EventsieveError;
 }
@@ -28,19 +30,34 @@ export async function checkHealth(
   query: Peer<QueryServiceClient>,
   settings: CallSettings,
 ): Promise<Health> {
-  const [first, second] = await Promise.all([checkServer(gateway, settings), checkServer(query, settings)]);
+  const [first, second] = await Promise.all([
+    checkServer(gateway, ['nats'], settings),
+    checkServer(query, ['postgres', 'nats'], settings),
+  ]);
   return { ok: first.status === 'serving' && second.status === 'serving', gateway: first, query: second };
 }
 
-async function checkServer(peer: Peer<GrpcClient>, settings: CallSettings): Promise<ServerHealth> {
+async function checkServer(
+  peer: Peer<GrpcClient>,
+  names: readonly string[],
+  settings: CallSettings,
+): Promise<ServerHealth> {
   const { address } = peer;
   // On the connection that there is.
   const client = new HealthClient(address, credentials.createInsecure(), { channelOverride: peer.client.getChannel() });
+  const isServing = async (service: string) => {
+    const { status } = await callUnary({ ...peer, client }, client.check, { service }, settings);
+    return status === Status.SERVING;
+  };
   try {
-    const { status } = await callUnary({ ...peer, client }, client.check, { service: '' }, settings);
-    return { address, status: status === Status.SERVING ? 'serving' : 'not_serving' };
+    const [serving, ...parts] = await Promise.all(['', ...names].map(isServing));
+    return {
+      address,
+      status: serving ? 'serving' : 'not_serving',
+      parts: Object.fromEntries(names.map((name, index) => [name, parts[index] ?? false])),
+    };
   } catch (error) {
     if (!(error instanceof EventsieveError)) throw error;
-    return { address, status: 'unreachable', error };
+    return { address, status: 'unreachable', parts: {}, error };
   }
 }
