@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Client, createClient, EventsieveError, type NewEvent } from '@eventsieve/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type System, startSystem } from './support/system.js';
+import { waitUntil } from './support/wait-until.js';
 
 let system: System;
 let client: Client;
@@ -61,5 +63,51 @@ test('a bad event fails alone, whether the client or the gateway refuses it', as
     expect.stringMatching(/message larger than max/),
     'after stored',
   ]);
+  await producer.close();
+});
+
+test('what travels is read with what was left open filled in once: id and time', async () => {
+  const before = Date.now();
+  const producer = client.producer();
+  const { eventId: _, ...anonymous } = event('open', '');
+  const [first, second] = await Promise.all([producer.send(anonymous), producer.send(anonymous)]);
+  await producer.close();
+  expect([first?.outcome, second?.outcome]).toEqual(['stored', 'stored']);
+  const found = await client.get('open', first?.eventId ?? '');
+  if (found?.status !== 'stored') throw new Error(`it is ${found?.status}`);
+  expect(Date.parse(found.event.timestamp)).toBeGreaterThanOrEqual(before);
+  expect(Date.parse(found.event.timestamp)).toBeLessThanOrEqual(Date.now());
+});
+
+test('while the gateway stands still no more is held than is allowed, and all of it goes on afterwards', async () => {
+  const maxBufferedBytes = 300_000;
+  const producer = client.producer({ maxBufferedBytes, wait: 'broker', maxInFlight: 2 });
+  const sends: Promise<{ outcome: string }>[] = [];
+  const planned = 3_000;
+  system.gateway.child.kill('SIGSTOP');
+  const sending = (async () => {
+    for (let index = 0; index < planned; index++) {
+      await producer.ready();
+      sends.push(producer.send(event('still', `e${index}`)));
+    }
+  })();
+  let ready = true;
+  try {
+    await waitUntil('there is no room any more', async () => {
+      ready = await Promise.race([producer.ready().then(() => true), setTimeout(50, false)]);
+      return !ready;
+    });
+    expect(producer.bufferedBytes).toBeGreaterThan(maxBufferedBytes * 0.9);
+    expect(producer.bufferedBytes).toBeLessThan(maxBufferedBytes * 1.1);
+    expect(sends.length).toBeLessThan(planned / 2);
+  } finally {
+    system.gateway.child.kill('SIGCONT');
+  }
+  await sending;
+  await producer.flush();
+  const outcomes = (await Promise.all(sends)).map(({ outcome }) => outcome);
+  expect(new Set(outcomes)).toEqual(new Set(['accepted']));
+  expect(outcomes).toHaveLength(planned);
+  expect(producer.bufferedBytes).toBe(0);
   await producer.close();
 });
