@@ -58,6 +58,11 @@ test('it stands alone: its own files, nothing of the workspace, the version and 
   expect(foreign).toEqual([]);
 });
 
+test('npm pack, which would leave the contract out, says how to do it', async () => {
+  const packing = run('npm', ['pack', '--dry-run'], { cwd: join(root, 'packages/sdk') });
+  await expect(packing).rejects.toMatchObject({ stderr: expect.stringContaining('npm run pack:sdk makes one') });
+});
+
 /** The lines as they stand in the README, but for the addresses, and a topic that nobody has used. */
 function linesFor(topic: string): string {
   const { gatewayAddress: gateway, queryAddress: query } = system;
