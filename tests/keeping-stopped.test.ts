@@ -10,6 +10,7 @@ const longAgo = "now() - interval '5 days'";
 test.each([
   {
     what: 'a key',
+    from: 'event_keys',
     environment: { RETENTION: '1d', KEY_RETENTION: '1d' },
     age: `delete from events; update event_keys set received_at = ${longAgo}; update key_walk set before = null`,
     others: `insert into event_keys (topic, event_id, position, content, received_at)
@@ -17,12 +18,14 @@ test.each([
   },
   {
     what: 'a repeat',
+    from: 'refused',
     environment: { REFUSED_RETENTION: '1d' },
     age: `insert into refused values (1, ${longAgo}, 'orders', 'old', now(), 'shop', 1, now(), false)`,
     others: `insert into refused values (1, ${longAgo}, 'orders', 'old', now(), 'shop', 1, now(), false) on conflict do nothing`,
   },
   {
     what: 'a dead letter',
+    from: 'dead_letters',
     environment: { DEAD_LETTER_RETENTION: '1d' },
     age: `insert into dead_letters (position, received_at, subject, body, code, reason, attempts, state, state_since)
       values (1, ${longAgo}, 's', '', '22P02', 'test', 1, 'discarded', ${longAgo})`,
@@ -30,11 +33,12 @@ test.each([
   },
   {
     what: 'a day',
+    from: 'leaving',
     environment: { RETENTION: '1d' },
     age: `select ensure_event_partition_v1(current_date - 5); update events set received_at = current_date - 5`,
     others: 'begin; select pg_advisory_xact_lock(keeping_lock_key()); commit',
   },
-])('a worker that stands still while it removes $what holds up nobody', async ({ environment, age, others }) => {
+])('a worker that stands still while it removes $what holds up nobody', async ({ from, environment, age, others }) => {
   const system = await startSystem({ query: false, environment: { ...environment, RETENTION_INTERVAL: '100ms' } });
   onTestFinished(() => system.stop());
   const worker = system.workers[0] as ServiceProcess;
@@ -47,7 +51,9 @@ test.each([
   onTestFinished(() => holder.release(true));
   await holder.query('begin; lock table pruned in share mode');
   await pool.query(age);
-  const atIt = "select exists (select from pg_locks where relation = 'pruned'::regclass and not granted)";
+  const atIt = `select exists (
+    select from pg_locks l join pg_stat_activity a using (pid)
+    where l.relation = 'pruned'::regclass and not l.granted and a.query like '%delete from ${from}%')`;
   await waitUntil('the worker is in the middle of it', () => value<boolean>(atIt));
   worker.child.kill('SIGSTOP');
   onTestFinished(() => worker.kill('SIGKILL'));
