@@ -1,11 +1,29 @@
 import { readFileSync } from 'node:fs';
 import type { Command, CommandContext } from './command.js';
+import { deadLetters } from './commands/dead-letters.js';
+import { duplicates } from './commands/duplicates.js';
+import { events } from './commands/events.js';
+import { get } from './commands/get.js';
+import { health } from './commands/health.js';
+import { reconcile } from './commands/reconcile.js';
 import { simulate } from './commands/simulate.js';
+import { stats } from './commands/stats.js';
+import { tail } from './commands/tail.js';
 import { dispatch } from './dispatch.js';
 import { exitCodes, exitCodesHelp } from './exit-codes.js';
 import { aligned } from './help.js';
 
-export const commands: readonly Command[] = [simulate];
+export const commands: readonly Command[] = [
+  simulate,
+  tail,
+  events,
+  get,
+  stats,
+  duplicates,
+  deadLetters,
+  reconcile,
+  health,
+];
 
 /** Resolves with one of exitCodes. */
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {

@@ -6,45 +6,43 @@ import type { Flag } from './flag.js';
 import { durationMs, type FlagReader, type Given, whole, wrong } from './flags.js';
 
 /** What every command has that talks to a server. */
-export const connectionFlags: readonly Flag[] = [
-  {
-    name: 'gateway',
-    value: 'host:port',
-    variable: 'GATEWAY_URL',
-    fallback: "the query service's host",
-    meaning: 'where events are published; its port is GATEWAY_GRPC_PORT or 50051',
-  },
-  {
-    name: 'query',
-    value: 'host:port',
-    variable: 'QUERY_URL',
-    fallback: "the gateway's host",
-    meaning: 'where they are read; its port is QUERY_GRPC_PORT or 50052',
-  },
-  {
-    name: 'tls',
-    kind: 'boolean',
-    variable: 'EVENTSIEVE_TLS',
-    meaning: 'encrypted connections; also when an address begins with https://',
-  },
-  { name: 'ca', value: 'file', variable: 'EVENTSIEVE_CA', meaning: 'PEM of who is trusted; switches on TLS' },
-  { name: 'cert', value: 'file', variable: 'EVENTSIEVE_CERT', meaning: 'PEM to show of oneself, with --key' },
-  { name: 'key', value: 'file', variable: 'EVENTSIEVE_KEY', meaning: 'PEM, with --cert' },
-  {
-    name: 'server-name',
-    value: 'name',
-    variable: 'EVENTSIEVE_SERVER_NAME',
-    meaning: "the name in the server's certificate, where its address is another",
-  },
-  {
-    name: 'api-key',
-    value: 'key',
-    variable: 'EVENTSIEVE_API_KEY',
-    meaning: 'goes along as authorization: Bearer; better as a variable, since others can see flags',
-  },
-  { name: 'header', kind: 'repeated', value: 'name: value', meaning: 'goes along with each call; may be given again' },
-  { name: 'timeout', value: 'time', variable: 'EVENTSIEVE_TIMEOUT', fallback: '15s', meaning: 'what a call may take' },
-];
+export const connectionFlags: readonly Flag[] = (
+  [
+    {
+      name: 'gateway',
+      value: 'host:port',
+      variable: 'GATEWAY_URL',
+      fallback: 'the host of --query, port GATEWAY_GRPC_PORT or 50051',
+      meaning: 'where to publish',
+    },
+    {
+      name: 'query',
+      value: 'host:port',
+      variable: 'QUERY_URL',
+      fallback: 'the host of --gateway, port QUERY_GRPC_PORT or 50052',
+      meaning: 'where to read',
+    },
+    { name: 'tls', kind: 'boolean', variable: 'EVENTSIEVE_TLS', meaning: 'encrypt; so does an address with https://' },
+    { name: 'ca', value: 'file', variable: 'EVENTSIEVE_CA', meaning: 'PEM of who is trusted; switches on TLS' },
+    { name: 'cert', value: 'file', variable: 'EVENTSIEVE_CERT', meaning: 'PEM to show of oneself, with --key' },
+    { name: 'key', value: 'file', variable: 'EVENTSIEVE_KEY', meaning: 'PEM, with --cert' },
+    {
+      name: 'server-name',
+      value: 'name',
+      variable: 'EVENTSIEVE_SERVER_NAME',
+      meaning: "the name in the server's certificate",
+    },
+    { name: 'api-key', value: 'key', variable: 'EVENTSIEVE_API_KEY', meaning: 'goes along as authorization: Bearer' },
+    { name: 'header', kind: 'repeated', value: 'name: value', meaning: 'goes along too; may be given again' },
+    {
+      name: 'timeout',
+      value: 'time',
+      variable: 'EVENTSIEVE_TIMEOUT',
+      fallback: '15s',
+      meaning: 'what a call may take',
+    },
+  ] as const
+).map((flag) => ({ ...flag, group: 'connection' }));
 
 export const jsonFlag: Flag = { name: 'json', kind: 'boolean', meaning: 'JSON, for programs' };
 
@@ -53,13 +51,19 @@ export interface Addresses {
   readonly query: string;
 }
 
-export function readConnection(given: FlagReader, environment: Environment): ClientOptions & Addresses {
+const usualTimeoutMs = 15_000;
+
+export function readConnection(
+  given: FlagReader,
+  environment: Environment,
+  timeoutMs = usualTimeoutMs,
+): ClientOptions & Addresses {
   const key = given.given('api-key');
   const headers = given.all('header').map(readHeader);
   const tls = readTls(given);
   return {
     ...readAddresses(given.given('gateway'), given.given('query'), environment),
-    timeoutMs: durationMs(given.given('timeout'), 15_000, 1, 3_600_000),
+    timeoutMs: durationMs(given.given('timeout'), timeoutMs, 1, 86_400_000),
     ...(tls === undefined ? {} : { tls }),
     ...(key === undefined ? {} : { apiKey: key.value }),
     ...(headers.length === 0 ? {} : { metadata: Object.fromEntries(headers) }),
@@ -71,8 +75,9 @@ export async function withClient<T>(
   given: FlagReader,
   { environment }: Pick<CommandContext, 'environment'>,
   work: (client: Client) => Promise<T>,
+  timeoutMs = usualTimeoutMs,
 ): Promise<T> {
-  const client = createClient(readConnection(given, environment));
+  const client = createClient(readConnection(given, environment, timeoutMs));
   try {
     return await work(client);
   } finally {

@@ -14,7 +14,9 @@ export interface Failure {
   readonly line: string | undefined;
 }
 
-export function failureOf(error: unknown, flags: readonly Flag[] = []): Failure {
+export function failureOf(thrown: unknown, flags: readonly Flag[] = []): Failure {
+  // Node's own waiting ends with an error of its own, which has the signal's reason as its cause.
+  const error = thrown instanceof Error && thrown.name === 'AbortError' ? (thrown.cause ?? thrown) : thrown;
   if (error instanceof Interruption) return { exitCode: error.exitCode, line: undefined };
   if (error instanceof UsageError) return { exitCode: exitCodes.wrongUse, line: oneLine(error.message) };
   if (!(error instanceof EventsieveError)) {

@@ -7,9 +7,13 @@ export interface Flag {
   readonly variable?: string;
   /** What stands for its value in the help, such as `n`. */
   readonly value?: string;
+  /** All that it may be. */
+  readonly choices?: readonly string[];
   /** The default, in the help. */
   readonly fallback?: string;
   readonly meaning: string;
+  /** Shown apart, since many commands have the same. */
+  readonly group?: 'connection';
 }
 
 /** What is given without dashes. `many` takes all that is left. */

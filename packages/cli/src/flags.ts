@@ -16,6 +16,8 @@ export interface FlagReader {
   given(flag: string, variable?: string): Given | undefined;
   /** A value in which every character counts; an empty one is refused, so that no filter is lost by mistake. */
   text(flag: string): string | undefined;
+  /** One of the flag's choices. */
+  choice<T extends string>(flag: string): T | undefined;
   /** Of a boolean. */
   isOn(flag: string): boolean;
   /** Every value of a repeated flag, in their order. */
@@ -57,6 +59,12 @@ export function readFlags(
       const value = values.get(known(name).name)?.at(-1);
       if (value === '') throw new UsageError(`--${name} is empty.`);
       return value ?? ofVariable(known(name).variable)?.value;
+    },
+    choice<T extends string>(name: string) {
+      const given = this.given(name);
+      const { choices = [] } = known(name);
+      if (given === undefined || choices.includes(given.value)) return given?.value as T | undefined;
+      throw wrong(given, `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
     },
     isOn(name) {
       if (values.has(known(name).name)) return true;
@@ -126,13 +134,6 @@ export function whole(given: Given | undefined, fallback: number, min: number, m
   const number = /^\d{1,12}$/.test(given.value) ? Number(given.value) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw wrong(given, `a whole number from ${min} to ${max}`);
-}
-
-export function choice<T extends string>(given: Given | undefined, choices: readonly T[]): T | undefined {
-  if (given === undefined) return undefined;
-  const found = choices.find((each) => each === given.value);
-  if (found !== undefined) return found;
-  throw wrong(given, `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
 }
 
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

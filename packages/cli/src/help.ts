@@ -15,14 +15,34 @@ export function helpText(spec: HelpSpec): string {
   const { name, summary, about, positionals = [], flags, examples } = spec;
   const words = positionals.map(wordOf);
   const usage = ['eventsieve', name, ...words, ...(flags.length > 0 ? ['[flags]'] : [])].join(' ');
-  const rows = flags.map((flag) => [headOf(flag), flag.variable ?? '', flag.fallback ?? '', flag.meaning]);
+  const width = Math.max(0, ...flags.map((flag) => headOf(flag).length));
+  const rowOf = (flag: Flag) => `  ${headOf(flag).padEnd(width)}  ${meaningOf(flag)}`;
+  const own = flags.filter(({ group }) => group === undefined).map(rowOf);
+  const connection = flags.filter(({ group }) => group === 'connection').map(rowOf);
   return [
     `${usage}: ${summary}`,
     ...(about === undefined ? [] : ['', about]),
     ...(positionals.length === 0 ? [] : ['', ...aligned(positionals.map((each) => [wordOf(each), each.meaning]))]),
-    ...(rows.length === 0 ? [] : ['', ...aligned([['flag', 'variable', 'default', ''], ...rows])]),
-    ...(examples.length === 0 ? [] : ['', ...examples.map((line) => `  ${line}`)]),
+    ...section('Flags:', own),
+    ...section('Connection:', connection),
+    ...section(
+      'Examples:',
+      examples.map((line) => `  ${line}`),
+    ),
   ].join('\n');
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines];
+}
+
+/** With the variable that is read in its place, and the default. */
+function meaningOf({ meaning, variable, fallback }: Flag): string {
+  const more = [
+    ...(variable === undefined ? [] : [variable]),
+    ...(fallback === undefined ? [] : [`default: ${fallback}`]),
+  ];
+  return more.length === 0 ? meaning : `${meaning} (${more.join('; ')})`;
 }
 
 function wordOf({ name, optional, many }: Positional): string {
@@ -30,7 +50,7 @@ function wordOf({ name, optional, many }: Positional): string {
   return optional ? `[${word}]` : word;
 }
 
-function headOf({ name, kind, value = 'text' }: Flag): string {
+function headOf({ name, kind, choices, value = choices?.join('|') ?? 'text' }: Flag): string {
   return kind === 'boolean' ? `--${name}` : `--${name} <${value}>`;
 }
 

@@ -13,16 +13,13 @@ export function widthOf(text: string): number {
 
 /** At most so many columns of it, with … for what is left out. */
 export function cutTo(text: string, columns: number): string {
-  // A grapheme takes no more columns than it has units, so a short text fits.
   if (text.length <= columns && plain.test(text)) return text;
   let width = 0;
-  let kept = '';
+  let end = 0;
   for (const { segment, index } of graphemes.segment(text)) {
     width += widthOfOne(segment);
-    if (width > columns) return kept;
-    // The … must have room, unless this is the end.
-    if (width < columns || index + segment.length === text.length) kept = text.slice(0, index + segment.length);
-    else if (width === columns) return `${text.slice(0, index)}…`;
+    if (width > columns) return `${text.slice(0, end)}…`;
+    if (width < columns) end = index + segment.length;
   }
   return text;
 }
