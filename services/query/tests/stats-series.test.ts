@@ -198,6 +198,9 @@ test('more minutes than the statement timeout allows are refused by the bound th
   await expect(getStatsSeries(slow, { ...request, from })).rejects.toThrow(
     /^from: gives more minutes than can be added/,
   );
+  await expect(getStatsSeries(slow, { ...request, step: SeriesStep.SERIES_STEP_DAY })).rejects.toThrow(
+    /^step: gives more minutes than can be added/,
+  );
   // The last hour is always there to be had: then it is the database that is slow.
   await expect(getStatsSeries(slow, request)).rejects.toThrow('statement timeout');
 });
