@@ -1,5 +1,5 @@
 import type { Environment } from './environment.js';
-import type { Flag } from './flag.js';
+import type { Flag, Positional } from './flag.js';
 import type { Output } from './output/output.js';
 
 /** What a command has of the world. */
@@ -18,8 +18,9 @@ export interface Command {
   /** Half a line for the list of commands. */
   readonly summary: string;
   readonly help: string;
-  /** For the completion of shells. */
+  /** For the completion of shells, as are those below. */
   readonly flags?: readonly Flag[];
+  readonly positionals?: readonly Positional[];
   /** Words that may follow, such as `list`. */
   readonly commands?: readonly Command[];
   /** Resolves with one of exitCodes. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command, CommandContext } from './command.js';
+import { defineCompletion } from './commands/completion.js';
 import { deadLetters } from './commands/dead-letters.js';
 import { duplicates } from './commands/duplicates.js';
 import { events } from './commands/events.js';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   deadLetters,
   reconcile,
   health,
+  defineCompletion(() => commands),
 ];
 
 /** Resolves with one of exitCodes. */

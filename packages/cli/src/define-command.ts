@@ -13,6 +13,7 @@ export function defineCommand(spec: CommandSpec): Command {
     summary,
     help: helpText(spec),
     flags,
+    positionals,
     run: (args, context) => spec.run(readFlags(args, flags, context.environment, positionals), context),
   };
 }

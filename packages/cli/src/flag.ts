@@ -20,6 +20,8 @@ export interface Flag {
 export interface Positional {
   readonly name: string;
   readonly meaning: string;
+  /** All that it may be. */
+  readonly choices?: readonly string[];
   readonly optional?: boolean;
   readonly many?: boolean;
 }

@@ -64,7 +64,7 @@ export function readFlags(
       const given = this.given(name);
       const { choices = [] } = known(name);
       if (given === undefined || choices.includes(given.value)) return given?.value as T | undefined;
-      throw wrong(given, `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
+      throw wrong(given, oneOf(choices));
     },
     isOn(name) {
       if (values.has(known(name).name)) return true;
@@ -117,10 +117,12 @@ function unknownFlag(given: string, known: readonly string[]): UsageError {
 function nameWords(words: readonly string[], positionals: readonly Positional[]) {
   const named = new Map<string, readonly string[]>();
   let at = 0;
-  for (const { name, optional = false, many = false } of positionals) {
+  for (const { name, choices, optional = false, many = false } of positionals) {
     const taken = words.slice(at, many ? undefined : at + 1);
     if (taken.includes('')) throw new UsageError(`<${name}> is empty.`);
     if (taken.length === 0 && !optional) throw new UsageError(`<${name}> is missing; --help says more.`);
+    const odd = taken.find((word) => choices !== undefined && !choices.includes(word));
+    if (odd !== undefined) throw wrong({ name: `<${name}>`, value: odd }, oneOf(choices));
     named.set(name, taken);
     at += taken.length;
   }
@@ -128,6 +130,8 @@ function nameWords(words: readonly string[], positionals: readonly Positional[])
   if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many; --help says more.`);
   return named;
 }
+
+const oneOf = (choices: readonly string[] = []) => `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 
 export function whole(given: Given | undefined, fallback: number, min: number, max: number): number {
   if (given === undefined) return fallback;

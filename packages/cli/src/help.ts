@@ -45,8 +45,8 @@ function meaningOf({ meaning, variable, fallback }: Flag): string {
   return more.length === 0 ? meaning : `${meaning} (${more.join('; ')})`;
 }
 
-function wordOf({ name, optional, many }: Positional): string {
-  const word = many ? `<${name}>...` : `<${name}>`;
+function wordOf({ name, choices, optional, many }: Positional): string {
+  const word = `<${choices?.join('|') ?? name}>${many ? '...' : ''}`;
   return optional ? `[${word}]` : word;
 }
 
