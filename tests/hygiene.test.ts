@@ -77,6 +77,7 @@ test('rooms import in one direction only', () => {
     'packages/cli': ['packages/sdk'],
     embedded: ['packages/runtime'],
     bench: ['packages/contract', 'packages/sdk', 'packages/store', 'embedded'],
+    examples: ['packages/sdk'],
   };
   const wrong = shipped.flatMap(({ path, imports }) => {
     const room = roomOf(path);
@@ -120,7 +121,7 @@ test('no import goes round in a circle', () => {
 test('the environment is read in one place per service', () => {
   const readers = shipped.filter(({ text }) => text.includes('process.env')).map(({ path }) => path);
   const allowed =
-    /^(packages\/runtime\/src\/(environment|lifecycle)\.ts|packages\/store\/src\/migrate-main\.ts|packages\/cli\/src\/environment\.ts|bench\/src\/bench(-ghz)?\.ts|embedded\/.*)$/;
+    /^(packages\/runtime\/src\/(environment|lifecycle)\.ts|packages\/store\/src\/migrate-main\.ts|packages\/cli\/src\/environment\.ts|bench\/src\/bench(-ghz)?\.ts|embedded\/.*|examples\/.*)$/;
   expect(readers.filter((path) => !allowed.test(path))).toEqual([]);
 });
 
