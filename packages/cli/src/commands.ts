@@ -6,6 +6,7 @@ import { duplicates } from './commands/duplicates.js';
 import { events } from './commands/events.js';
 import { get } from './commands/get.js';
 import { health } from './commands/health.js';
+import { publish } from './commands/publish.js';
 import { reconcile } from './commands/reconcile.js';
 import { simulate } from './commands/simulate.js';
 import { stats } from './commands/stats.js';
@@ -15,6 +16,7 @@ import { exitCodes, exitCodesHelp } from './exit-codes.js';
 import { aligned } from './help.js';
 
 export const commands: readonly Command[] = [
+  publish,
   simulate,
   tail,
   events,
