@@ -7,6 +7,8 @@ export interface DuplicateLine {
   readonly conflict: boolean;
   /** Who recognised it. */
   readonly by: 'broker' | 'store';
+  /** Of the call that brought it, when that named a trace. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface DuplicateLog {
@@ -32,9 +34,9 @@ export function createDuplicateLog(logger: Logger, maxLinesPerSecond: number): D
         return;
       }
       written++;
-      const { topic, eventId, source, conflict, by } = describe();
+      const { topic, eventId, source, conflict, by, traceparent } = describe();
       logger.warn(
-        { topic, event_id: eventId, source, by },
+        { topic, event_id: eventId, source, by, ...(traceparent && { traceparent }) },
         conflict ? 'duplicate dropped, and it differs from the stored event' : 'duplicate dropped',
       );
     },

@@ -1,5 +1,6 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
+import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
 import {
   type MethodDefinition,
   Server,
@@ -18,6 +19,8 @@ export interface CallContext {
   /** When the caller stops waiting, in ms since 1970; Infinity when it never does. */
   readonly deadlineMs: number;
   readonly cancelled: () => boolean;
+  /** Which trace the call belongs to, when the caller says so. */
+  readonly traceparent?: string | undefined;
 }
 
 /** How a call ended, for those who count. */
@@ -95,9 +98,13 @@ export function unary<Request, Response>(
   };
 }
 
-export function contextOf(call: Pick<OpenStream, 'getDeadline' | 'cancelled'>): CallContext {
+export function contextOf(call: Pick<OpenStream, 'getDeadline' | 'cancelled' | 'metadata'>): CallContext {
   const deadline = call.getDeadline();
-  return { deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline, cancelled: () => call.cancelled };
+  return {
+    deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
+    cancelled: () => call.cancelled,
+    traceparent: readTraceparent(call.metadata.get(traceparentHeader)[0]),
+  };
 }
 
 /** What nobody foresaw leaves as INTERNAL, with the cause in the log and none in the answer. */

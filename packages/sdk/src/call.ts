@@ -1,3 +1,4 @@
+import { traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { MetadataSource } from './call-metadata.js';
 import { closed, noMetadata, ofGrpc, timedOut } from './error.js';
@@ -7,6 +8,10 @@ export interface CallSettings {
   readonly timeoutMs?: number | undefined;
   /** The call ends with the signal's reason when it fires. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface TracedSettings extends CallSettings {
+  readonly traceparent?: string | undefined;
 }
 
 type Method<Request, Response> = (
@@ -22,18 +27,21 @@ export interface Peer<Client> {
   readonly address: string;
   readonly timeoutMs: number;
   readonly metadata: MetadataSource;
+  /** Which trace a call that is made now belongs to. */
+  readonly traceparent: () => string | undefined;
 }
 
 export async function callUnary<Request, Response>(
   peer: Peer<unknown>,
   method: Method<Request, Response>,
   request: Request,
-  { timeoutMs = peer.timeoutMs, signal }: CallSettings = {},
+  { timeoutMs = peer.timeoutMs, signal, traceparent }: TracedSettings = {},
 ): Promise<Response> {
   signal?.throwIfAborted();
   const options = { deadline: Date.now() + timeoutMs };
   const given = metadataFor(peer, timeoutMs, signal);
   const metadata = given instanceof Promise ? await given : given;
+  if (traceparent !== undefined) metadata.set(traceparentHeader, traceparent);
   return new Promise((resolve, reject) => {
     const cancel = () => call.cancel();
     const done = (error: ServiceError | null, response: Response) => {

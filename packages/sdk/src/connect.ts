@@ -1,3 +1,4 @@
+import { readTraceparent } from '@eventsieve/contract/traceparent';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import type { Peer } from './call.js';
 import { type CallMetadata, metadataSource } from './call-metadata.js';
@@ -26,6 +27,11 @@ export interface ConnectOptions {
   readonly apiKey?: string | undefined;
   /** More that goes with each call; a function is asked before each, and may take a while. */
   readonly metadata?: CallMetadata | undefined;
+  /**
+   * Which trace what is published belongs to (W3C Trace Context): a fixed one, or what the function gives at the moment of
+   * the call. It goes with the events to the gateway and the worker, whose log lines about a copy have it.
+   */
+  readonly traceparent?: string | (() => string | undefined) | undefined;
   /** Stands before the client's own name. */
   readonly userAgent?: string | undefined;
 }
@@ -57,7 +63,29 @@ export function connect<T>(Client: Constructor<T>, url: string, options: Connect
       ? {}
       : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
   });
-  return { client, address, timeoutMs: options.timeoutMs ?? 15_000, metadata: metadataSource(options) };
+  const timeoutMs = options.timeoutMs ?? 15_000;
+  return {
+    client,
+    address,
+    timeoutMs,
+    metadata: metadataSource(options),
+    traceparent: traceSource(options.traceparent),
+  };
+}
+
+/** What is no traceparent is left out, and so is a failure: publishing does not depend on tracing. */
+function traceSource(given: ConnectOptions['traceparent']): () => string | undefined {
+  if (typeof given !== 'function') {
+    const fixed = readTraceparent(given);
+    return () => fixed;
+  }
+  return () => {
+    try {
+      return readTraceparent(given());
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 function credentialsOf(tls: boolean | TlsOptions): ChannelCredentials {

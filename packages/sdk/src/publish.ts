@@ -4,7 +4,8 @@ import {
   PublishResponse,
   Outcome as WireOutcome,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { type CallSettings, callUnary, type Peer } from './call.js';
+import { readTraceparent } from '@eventsieve/contract/traceparent';
+import { type CallSettings, callUnary, type Peer, type TracedSettings } from './call.js';
 import { type EventFault, readEvent, requestTail, writeEvent } from './encode-event.js';
 import { brokenAnswer, refuse } from './error.js';
 import type { NewEvent } from './event.js';
@@ -30,6 +31,8 @@ export interface PublishOptions extends CallSettings {
   readonly allowPartial?: boolean | undefined;
   /** Failures that may pass are tried again for as long as timeoutMs allows; false: one try. */
   readonly retry?: RetryOptions | boolean | undefined;
+  /** Which trace it belongs to. Default: the client's. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface PublishResult {
@@ -71,8 +74,10 @@ const bytesOfEvent = 256;
 export async function publishEvents(
   gateway: Peer<IngestServiceClient>,
   events: readonly NewEvent[],
-  { wait = 'stored', allowPartial = false, timeoutMs = gateway.timeoutMs, signal, retry }: PublishOptions,
+  options: PublishOptions,
 ): Promise<PublishAnswer> {
+  const { wait = 'stored', allowPartial = false, timeoutMs = gateway.timeoutMs, signal, retry } = options;
+  const traceparent = readTraceparent(options.traceparent) ?? gateway.traceparent();
   const nowMs = Date.now();
   const untilMs = nowMs + timeoutMs;
   const wire = newWireBuffer((events.length + 1) * bytesOfEvent);
@@ -93,7 +98,7 @@ export async function publishEvents(
   let attempts = 0;
   const send = (attempt: number) => {
     attempts = attempt;
-    return callPublish(gateway, bytes, { timeoutMs: leftMs(), signal });
+    return callPublish(gateway, bytes, { timeoutMs: leftMs(), signal, traceparent });
   };
   const nothingLeft = refused.size > 0 && refused.size === events.length;
   const { results, ...sums } = nothingLeft
@@ -118,7 +123,7 @@ const asItIs = (bytes: Buffer) => bytes;
 export function callPublish(
   gateway: Peer<IngestServiceClient>,
   bytes: Buffer,
-  settings: CallSettings,
+  settings: TracedSettings,
 ): Promise<Answer> {
   return callUnary<Buffer, Answer>(
     gateway,

@@ -1,5 +1,6 @@
 import { type Copy, Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { BrokerNames } from '@eventsieve/contract/names';
+import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { JsMsg } from '@nats-io/jetstream';
 import { readCopy } from './read-copy.js';
 
@@ -54,6 +55,11 @@ function readPlace(reply: string): { sequence: number; receivedAtUs: bigint; red
   const sequence = Number(tokens[first + 1]);
   if (!(sequence > 0) || nanos.length <= nanosDigits) throw new Error(`no message of a stream: ${reply}`);
   return { sequence, receivedAtUs: BigInt(nanos.slice(0, -nanosDigits)), redelivered: tokens[first] !== '1' };
+}
+
+/** Which trace brought the copy, when its publisher has said so; looked for only where a line is written about it. */
+export function traceparentOf({ message }: Delivery): string | undefined {
+  return readTraceparent(message.headers?.get(traceparentHeader));
 }
 
 const undecodable = (error: unknown) =>

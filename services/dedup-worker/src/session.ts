@@ -8,7 +8,7 @@ import type { Aligned } from './align-epoch.js';
 import { answerWaiters } from './answer-waiters.js';
 import type { WorkerConfig } from './config.js';
 import { type Consuming, startConsuming } from './consume.js';
-import { type Delivery, readDelivery } from './delivery.js';
+import { type Delivery, readDelivery, traceparentOf } from './delivery.js';
 import type { Load, WorkerMetrics } from './metrics.js';
 import { ensurePartitions } from './partitions.js';
 import { settleBatch } from './settle-batch.js';
@@ -93,7 +93,8 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     metrics.settled(batch, judgements);
     watermark.acked();
     answerWaiters(connection, batch, judgements, reason);
-    for (const { content, position } of batch) {
+    for (const delivery of batch) {
+      const { content, position } = delivery;
       const outcome = judgements.get(position)?.outcome;
       if (outcome !== Outcome.OUTCOME_DUPLICATE && outcome !== Outcome.OUTCOME_CONFLICT) continue;
       if (content.kind !== 'copy') continue;
@@ -104,6 +105,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
         source: Buffer.from(source).toString(),
         conflict: outcome === Outcome.OUTCOME_CONFLICT,
         by: 'store',
+        traceparent: traceparentOf(delivery),
       }));
     }
   }

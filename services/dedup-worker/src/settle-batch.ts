@@ -2,7 +2,7 @@ import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Logger } from '@eventsieve/runtime/logger';
 import type { Pool } from 'pg';
 import { deadLetter, type Reason, reasonOf } from './dead-letter.js';
-import type { Delivery } from './delivery.js';
+import { type Delivery, traceparentOf } from './delivery.js';
 import type { WorkerMetrics } from './metrics.js';
 import { brokerWentBack, remedyFor, sqlStateOf } from './postgres-errors.js';
 import { type Judgement, storeBatch } from './store-batch.js';
@@ -76,7 +76,9 @@ async function keep(deps: SettleDeps, shard: number, delivery: Delivery, reason:
   const judgements = new Map([[delivery.position, { outcome: Outcome.OUTCOME_DEAD_LETTERED, firstSeenAtUs: 0n }]]);
   await persist(deps, [delivery], async () => {
     await deadLetter(deps.pool, deps.epoch, shard, delivery, reason);
-    deps.logger.error({ position: delivery.position.toString(), ...reason }, 'message dead-lettered');
+    const traceparent = traceparentOf(delivery);
+    const line = { position: delivery.position.toString(), ...reason, ...(traceparent && { traceparent }) };
+    deps.logger.error(line, 'message dead-lettered');
     deps.committed([delivery], judgements, reason);
   });
 }

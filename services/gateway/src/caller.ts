@@ -6,6 +6,8 @@ export interface Caller {
   /** When the answer has to leave to be there before the deadline. */
   readonly untilMs: number;
   readonly cancelled: () => boolean;
+  /** Which trace the call belongs to; it travels on with each message. */
+  readonly traceparent?: string | undefined;
   /** Whether more of the same caller may be on its way behind this. */
   readonly streams?: boolean;
 }
@@ -13,9 +15,9 @@ export interface Caller {
 const travelMs = 50;
 const lookEveryMs = 100;
 
-export function callerOf({ deadlineMs, cancelled }: CallContext): Caller {
+export function callerOf({ deadlineMs, cancelled, traceparent }: CallContext): Caller {
   const leftMs = Math.max(0, deadlineMs - Date.now());
-  return { untilMs: deadlineMs - Math.min(travelMs, leftMs / 5), cancelled };
+  return { untilMs: deadlineMs - Math.min(travelMs, leftMs / 5), cancelled, traceparent };
 }
 
 /** What `work` gives, or a refusal once the caller waits no more; then the work ends by itself, and nobody hears of it. */

@@ -1,7 +1,7 @@
 import { Copy } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { encodeBrokerCopy, encodeStoredCopy } from './encode-copy.js';
+import { encodeBrokerCopy, encodeStoredCopy, headersFor } from './encode-copy.js';
 import type { ValidEvent } from './validate/validate-event.js';
 
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 600 });
@@ -62,4 +62,14 @@ test('a topic has its own subject, however often it comes', () => {
     'p.events.orders',
     'p.events.Bestellungen=2f=c3=bc',
   ]);
+});
+
+test('a trace goes with each message of its call, beside the message id', () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const headers = headersFor(traceparent);
+  const traced = String(encodeBrokerCopy(event, 'p.', headers).header);
+  expect(traced).toBe(idOf(event).replace(/\r\n$/, `traceparent: ${traceparent}\r\n\r\n`));
+  const stored = encodeStoredCopy(event, 'p.', 'p.verdicts.me', 1n, headers);
+  expect(String(stored.header)).toBe(`NATS/1.0\r\ntraceparent: ${traceparent}\r\n\r\n`);
+  expect(encodeStoredCopy(event, 'p.', 'p.verdicts.me', 1n, headersFor(undefined)).header).toBeUndefined();
 });

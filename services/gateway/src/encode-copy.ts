@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { encodeTopic, msgIdHeader } from '@eventsieve/contract/names';
+import { traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { OutgoingMessage } from './publisher.js';
 import type { ValidEvent } from './validate/validate-event.js';
 
@@ -12,18 +13,45 @@ const maxVarintBytes = 10;
 const messageIdCharacters = 22;
 const maxSubjectsKept = 10_000;
 
-const header = Buffer.from(`NATS/1.0\r\n${msgIdHeader}: ${' '.repeat(messageIdCharacters)}\r\n\r\n`, 'latin1');
-const messageIdAt = header.indexOf(' '.repeat(messageIdCharacters)) + 1;
+const headersBegin = 'NATS/1.0\r\n';
+const roomForMessageId = ' '.repeat(messageIdCharacters);
+const messageIdLine = `${msgIdHeader}: ${roomForMessageId}\r\n`;
+const messageIdAt = headersBegin.length + msgIdHeader.length + 2;
+
+/** The headers of all messages of a call, made once for it. */
+export interface CopyHeaders {
+  /** With room for the message id. */
+  readonly broker: Buffer;
+  readonly stored: Buffer | undefined;
+}
+
+const plainHeaders: CopyHeaders = {
+  broker: Buffer.from(`${headersBegin}${messageIdLine}\r\n`, 'latin1'),
+  stored: undefined,
+};
+
+export function headersFor(traceparent: string | undefined): CopyHeaders {
+  if (traceparent === undefined) return plainHeaders;
+  const traceLine = `${traceparentHeader}: ${traceparent}\r\n`;
+  return {
+    broker: Buffer.from(`${headersBegin}${messageIdLine}${traceLine}\r\n`, 'latin1'),
+    stored: Buffer.from(`${headersBegin}${traceLine}\r\n`, 'latin1'),
+  };
+}
 
 /** A BROKER copy. Its message id lets the broker's window drop exact repeats, and only those. */
-export function encodeBrokerCopy(event: ValidEvent, eventSubjectPrefix: string): OutgoingMessage {
+export function encodeBrokerCopy(
+  event: ValidEvent,
+  eventSubjectPrefix: string,
+  headers: CopyHeaders = plainHeaders,
+): OutgoingMessage {
   const body = Buffer.allocUnsafe(contentBytes(event) + 1 + maxVarintBytes);
   // The part of a copy that makes it the same as another: everything but the timestamp, which publishers stamp anew.
   const contentEnd = writeContent(body, event);
   const end = writeTimestamp(body, contentEnd, event.timestampUs);
   // Lengths are part of the encoding, so no two contents give the same bytes. 22 characters of 6 bits are 132 bits.
   const id = hash('sha256', body.subarray(0, contentEnd), 'base64url');
-  const withId = Buffer.from(header);
+  const withId = Buffer.from(headers.broker);
   withId.write(id.slice(0, messageIdCharacters), messageIdAt, 'latin1');
   return { subject: subjectOf(event.topic, eventSubjectPrefix), body: body.subarray(0, end), header: withId };
 }
@@ -34,6 +62,7 @@ export function encodeStoredCopy(
   eventSubjectPrefix: string,
   replyTo: string,
   ticket: bigint,
+  headers: CopyHeaders = plainHeaders,
 ): OutgoingMessage {
   const body = Buffer.allocUnsafe(contentBytes(event) + 4 * (1 + maxVarintBytes) + replyTo.length);
   let at = writeTimestamp(body, writeContent(body, event), event.timestampUs);
@@ -45,7 +74,7 @@ export function encodeStoredCopy(
   return {
     subject: subjectOf(event.topic, eventSubjectPrefix),
     body: body.subarray(0, at),
-    header: undefined,
+    header: headers.stored,
   };
 }
 

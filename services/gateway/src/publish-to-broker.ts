@@ -1,6 +1,6 @@
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Caller } from './caller.js';
-import { encodeBrokerCopy } from './encode-copy.js';
+import { encodeBrokerCopy, headersFor } from './encode-copy.js';
 import type { Gateway } from './gateway.js';
 import { failureOf } from './refusals.js';
 import { sendInOrder } from './send-in-order.js';
@@ -14,9 +14,10 @@ export async function publishToBroker(
   events: readonly ValidEvent[],
   caller: Caller,
 ): Promise<Verdict[]> {
+  const headers = headersFor(caller.traceparent);
   const acks = await sendInOrder(
     gateway,
-    events.map((event) => encodeBrokerCopy(event, gateway.names.eventSubjectPrefix)),
+    events.map((event) => encodeBrokerCopy(event, gateway.names.eventSubjectPrefix, headers)),
     caller,
   );
   const failure = failureOf(acks);
@@ -32,6 +33,7 @@ export async function publishToBroker(
         source: Buffer.from(source).toString(),
         conflict: false,
         by: 'broker',
+        traceparent: caller.traceparent,
       }));
     }
   }

@@ -1,6 +1,6 @@
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { type Caller, whileCallerWaits } from './caller.js';
-import { encodeStoredCopy } from './encode-copy.js';
+import { encodeStoredCopy, headersFor } from './encode-copy.js';
 import type { Gateway } from './gateway.js';
 import { failureOf } from './refusals.js';
 import { sendInOrder } from './send-in-order.js';
@@ -15,12 +15,13 @@ export async function publishToStore(
 ): Promise<Verdict[]> {
   const { desk, names } = gateway;
   const untilMs = Math.min(Date.now() + gateway.storedTimeoutMs, caller.untilMs);
+  const headers = headersFor(caller.traceparent);
   const waiting = desk.open(events.length);
   try {
     const acks = await sendInOrder(
       gateway,
       events.map((event, index) =>
-        encodeStoredCopy(event, names.eventSubjectPrefix, desk.replyTo, waiting.firstTicket + BigInt(index)),
+        encodeStoredCopy(event, names.eventSubjectPrefix, desk.replyTo, waiting.firstTicket + BigInt(index), headers),
       ),
       caller,
     );

@@ -11,10 +11,11 @@ import {
   HealthService,
 } from '@eventsieve/contract/gen/grpc/health/v1/health';
 import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
+import { traceparentHeader } from '@eventsieve/contract/traceparent';
 import { credentials, Metadata } from '@grpc/grpc-js';
 
 export interface GatewayClient {
-  publish(request: PublishRequest, timeoutMs: number): Promise<PublishResponse>;
+  publish(request: PublishRequest, timeoutMs: number, traceparent?: string): Promise<PublishResponse>;
   /** What the gateway says of `name` (itself, when that is empty); undefined when it says nothing. */
   isServing(name: string, timeoutMs: number): Promise<boolean | undefined>;
   close(): void;
@@ -35,9 +36,11 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
   const deadlineIn = (ms: number) => ({ deadline: Date.now() + ms });
 
   return {
-    publish: (request, timeoutMs) =>
+    publish: (request, timeoutMs, traceparent) =>
       new Promise((resolve, reject) => {
-        client.publish(request, new Metadata(), deadlineIn(timeoutMs), (error, response) => {
+        const metadata = new Metadata();
+        if (traceparent !== undefined) metadata.set(traceparentHeader, traceparent);
+        client.publish(request, metadata, deadlineIn(timeoutMs), (error, response) => {
           if (error) reject(nameGateway(fromGrpcError(error)));
           else resolve(response);
         });

@@ -33,8 +33,12 @@ interface Waiting {
   readonly event: Event;
   readonly bytes: number;
   readonly arrivedMs: number;
-  /** In a call of its own: the one that it shared was refused for the sake of one event, perhaps this one. */
+  /**
+   * In a call of its own: it belongs to a trace, which a call has one of; or the call that it shared was refused for the
+   * sake of one event, perhaps this one.
+   */
   readonly alone: boolean;
+  readonly traceparent: string | undefined;
   readonly resolve: (result: PublishResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -51,7 +55,7 @@ export function gathersPublishes(
   gateway: Pick<GatewayClient, 'publish'>,
   waitFor: WaitFor,
   limits: GatherLimits,
-): (event: Event) => Promise<PublishResult> {
+): (event: Event, traceparent?: string) => Promise<PublishResult> {
   const waiting: Waiting[] = [];
   let waitingBytes = 0;
   let calls = 0;
@@ -109,7 +113,7 @@ export function gathersPublishes(
     calls += 1;
     try {
       const leftMs = limits.timeoutMs - (Date.now() - oldestMs);
-      const { results } = await gateway.publish(request, leftMs);
+      const { results } = await gateway.publish(request, leftMs, batch[0]?.traceparent);
       batch.forEach((each, index) => {
         const result = results[index];
         if (result) each.resolve(result);
@@ -129,7 +133,7 @@ export function gathersPublishes(
     for (const { bytes } of batch) waitingBytes += bytes;
   }
 
-  return (event) =>
+  return (event, traceparent) =>
     new Promise((resolve, reject) => {
       const bytes = bytesOf(event);
       if (waiting.length >= limits.maxWaitingEvents || waitingBytes + bytes > limits.maxWaitingBytes) {
@@ -137,7 +141,8 @@ export function gathersPublishes(
         reject(new EventsieveError('RESOURCE_EXHAUSTED', message, { reason: 'TOO_MANY_WAITING', retryAfterMs: 1_000 }));
         return;
       }
-      waiting.push({ event, bytes, arrivedMs: Date.now(), alone: false, resolve, reject });
+      const alone = traceparent !== undefined;
+      waiting.push({ event, bytes, arrivedMs: Date.now(), alone, traceparent, resolve, reject });
       waitingBytes += bytes;
       schedule();
     });

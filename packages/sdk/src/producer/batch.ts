@@ -23,13 +23,15 @@ export interface Batch {
   readonly openedAtMs: number;
   /** Of its oldest event: by then all have their verdict or an error. */
   readonly untilMs: number;
+  /** Of its first event: a call has one. */
+  readonly traceparent: string | undefined;
 }
 
 /** About what an event takes beside its bytes: a promise, and who waits for it. */
 const bytesOfEntry = 512;
 
-export function openBatch(nowMs: number, untilMs: number, era: Era, bytes: number): Batch {
-  return { wire: newWireBuffer(bytes), entries: [], era, openedAtMs: nowMs, untilMs };
+export function openBatch(opened: Omit<Batch, 'wire' | 'entries'>, bytes: number): Batch {
+  return { wire: newWireBuffer(bytes), entries: [], ...opened };
 }
 
 export function addToBatch({ wire, entries }: Batch, event: ReadyEvent, { resolve, reject }: Sender): void {

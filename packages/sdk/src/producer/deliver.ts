@@ -19,7 +19,7 @@ export interface Delivery {
 /** Sends a batch until it is answered, refused for good or out of time, and settles each of its events. Never rejects. */
 export async function deliver(delivery: Delivery, batch: Batch, from = 0, to = batch.entries.length): Promise<void> {
   const { gateway, tail, retry, signal, tooMuch } = delivery;
-  const { entries, untilMs } = batch;
+  const { entries, untilMs, traceparent } = batch;
   const request = requestOf(batch, tail, from, to);
   let attempts = 0;
   try {
@@ -28,7 +28,8 @@ export async function deliver(delivery: Delivery, batch: Batch, from = 0, to = b
         const leftMs = untilMs - Date.now();
         if (leftMs <= 0) throw timedOut('the event could not be sent in time', 'NOT_SENT');
         attempts = attempt;
-        return callPublish(gateway, request, { timeoutMs: Math.min(gateway.timeoutMs, leftMs), signal });
+        const attemptMs = Math.min(gateway.timeoutMs, leftMs);
+        return callPublish(gateway, request, { timeoutMs: attemptMs, signal, traceparent });
       },
       { untilMs, signal, retry },
     );

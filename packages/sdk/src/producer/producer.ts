@@ -4,7 +4,6 @@ import type { Peer } from '../call.js';
 import { type ReadyEvent, readEvent, requestTail } from '../encode-event.js';
 import { aborted, closed, type EventsieveError, refuse, timedOut, unforeseen, withoutIndex } from '../error.js';
 import type { NewEvent } from '../event.js';
-import { newEventId } from '../ids.js';
 import type { PublishResult } from '../publish.js';
 import { addToBatch, type Batch, guessBytes, heldBytes, openBatch, type Sender, sealBatch } from './batch.js';
 import { type Delivery, deliver } from './deliver.js';
@@ -37,6 +36,7 @@ interface InLine extends Sender {
   readonly event: NewEvent;
   readonly sentAtMs: number;
   readonly era: Era;
+  readonly traceparent: string | undefined;
 }
 
 /** So late an event of a batch may come that its time is cut short by no more than this part of it. */
@@ -70,10 +70,10 @@ export function createProducer(
   let sealedSinceReady = false;
   let waitingForRoom: (() => void)[] = [];
   let lingering: NodeJS.Timeout | undefined;
-  let lineTimer: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
 
-  const hasRoom = () => line.size === 0 && buffered < maxBufferedBytes;
+  // Whoever is in line is taken as soon as there is.
+  const hasRoom = () => buffered < maxBufferedBytes;
 
   function send(event: NewEvent): Promise<PublishResult> {
     return new Promise((resolve, reject) => {
@@ -82,18 +82,17 @@ export function createProducer(
       const era = eras.present();
       era.unsettled++;
       if (hasRoom()) return take(event, nowMs, era, { resolve, reject });
-      // Made here, so that it is in the order of the calls.
-      const named = event?.eventId === undefined ? { ...event, eventId: newEventId() } : event;
-      line.push({ event: named, sentAtMs: nowMs, era, resolve, reject });
-      if (lineTimer === undefined) watchLine();
+      line.push({ event, sentAtMs: nowMs, era, traceparent: gateway.traceparent(), resolve, reject });
+      // It waits for what is held to leave.
+      if (open !== undefined) seal(open);
     });
   }
 
-  function take(event: NewEvent, sentAtMs: number, era: Era, sender: Sender): void {
+  function take(event: NewEvent, sentAtMs: number, era: Era, sender: Sender, trace = gateway.traceparent): void {
     try {
       const ready = readEvent(event, sentAtMs);
       if (!('topic' in ready)) throw withoutIndex(refuse(ready));
-      add(ready, sentAtMs, era, sender);
+      add(ready, sentAtMs, era, sender, trace);
     } catch (error) {
       // Getters and toJSON are the caller's, and may do anything.
       sender.reject(unforeseen(error));
@@ -101,10 +100,11 @@ export function createProducer(
     }
   }
 
-  function add(ready: ReadyEvent, sentAtMs: number, era: Era, sender: Sender): void {
+  function add(ready: ReadyEvent, sentAtMs: number, era: Era, sender: Sender, trace: () => string | undefined): void {
     if (open !== undefined && !fits(open, guessBytes(ready), sentAtMs, era)) seal(open);
     if (open === undefined) {
-      open = openBatch(sentAtMs, sentAtMs + timeoutMs, era, lastBytes);
+      const untilMs = sentAtMs + timeoutMs;
+      open = openBatch({ era, openedAtMs: sentAtMs, untilMs, traceparent: trace() }, lastBytes);
       lingering = setTimeout(lingered, lingerMs);
     }
     const batch = open;
@@ -163,40 +163,20 @@ export function createProducer(
 
   function takeFromLine(): void {
     while (line.size > 0 && buffered < maxBufferedBytes) {
-      const { event, sentAtMs, era, ...sender } = line.shift() as InLine;
-      take(event, sentAtMs, era, sender);
+      const next = line.shift() as InLine;
+      if (Date.now() < next.sentAtMs + timeoutMs) {
+        take(next.event, next.sentAtMs, next.era, next, () => next.traceparent);
+      } else {
+        next.reject(timedOut('the event could not be sent in time: maxBufferedBytes were held', 'NOT_SENT'));
+        eras.settled(next.era, 1);
+      }
     }
     // Who is in line waits for this to leave.
     if (open !== undefined && (line.size > 0 || open.era.flushed)) seal(open);
-    if (line.size === 0) clearLine();
     if (!hasRoom()) return;
     const waiting = waitingForRoom;
     waitingForRoom = [];
     for (const goOn of waiting) goOn();
-  }
-
-  function watchLine(): void {
-    if (open !== undefined) seal(open);
-    const first = line.peek();
-    if (first === undefined) return;
-    lineTimer = setTimeout(
-      () => {
-        const nowMs = Date.now();
-        for (let next = line.peek(); next !== undefined && next.sentAtMs + timeoutMs <= nowMs; next = line.peek()) {
-          line.shift();
-          next.reject(timedOut('the event could not be sent in time: maxBufferedBytes were held', 'NOT_SENT'));
-          eras.settled(next.era, 1);
-        }
-        clearLine();
-        watchLine();
-      },
-      Math.max(0, first.sentAtMs + timeoutMs - Date.now()),
-    );
-  }
-
-  function clearLine(): void {
-    clearTimeout(lineTimer);
-    lineTimer = undefined;
   }
 
   /** A gateway that is set to take less need not refuse each batch once more. */
@@ -218,7 +198,6 @@ export function createProducer(
       reject(error);
       eras.settled(era, 1);
     }
-    clearLine();
     if (open !== undefined) seal(open);
     for (let batch = sealed.shift(); batch !== undefined; batch = sealed.shift()) {
       for (const { reject } of batch.entries) reject(error);

@@ -6,6 +6,7 @@ import {
   type PublishResult,
   WaitFor,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { FastifyInstance } from 'fastify';
 import { attributeOf } from '../cloudevents/attributes.js';
 import type { GatewayClient } from '../gateway-client.js';
@@ -43,12 +44,18 @@ export function servePublish(app: FastifyInstance, bridge: Bridge): void {
     const partial = allowPartial && !single;
     if (!partial) refuseBad(events);
 
+    const traceparent = readTraceparent(request.headers[traceparentHeader]);
     const publishSingle = wait === 'stored' ? publishStored : publishAccepted;
     const [first] = events;
     const call =
       single && first !== undefined && !isBad(first)
-        ? publishSingle(first)
-        : publishGood(bridge, events, wait === 'stored', partial, cloudEvents);
+        ? publishSingle(first, traceparent)
+        : publishGood(bridge, events, {
+            waitForStored: wait === 'stored',
+            allowPartial: partial,
+            cloudEvents,
+            traceparent,
+          });
     const response = await (cloudEvents ? withFieldNames(call, attributeOf) : call);
     reply.code(statusOf(response, single, wait === 'stored', bridge.duplicateStatus));
     return reply.type('application/json').send(JSON.stringify(answerOf(response)));
@@ -67,15 +74,15 @@ function refuseBad(events: readonly ReadEvent[]): void {
 function publishesSingles(
   { gateway, maxEventsPerRequest, maxRequestBytes, storedTimeoutMs }: Bridge,
   waitFor: WaitFor,
-): (event: Event) => Promise<PublishResponse> {
+): (event: Event, traceparent?: string) => Promise<PublishResponse> {
   const gather = gathersPublishes(gateway, waitFor, {
     ...defaultGatherLimits,
     maxEvents: Math.min(defaultGatherLimits.maxEvents, maxEventsPerRequest),
     maxBytes: Math.min(defaultGatherLimits.maxBytes, maxRequestBytes / 2),
     timeoutMs: storedTimeoutMs + marginMs,
   });
-  return async (event) => {
-    const result = await gather(event);
+  return async (event, traceparent) => {
+    const result = await gather(event, traceparent);
     const { outcome, error } = result;
     if (outcome === Outcome.OUTCOME_REJECTED) {
       throw invalid([{ index: 0, field: error?.field ?? '', message: error?.message ?? 'is refused' }]);
@@ -87,12 +94,17 @@ function publishesSingles(
   };
 }
 
+interface BatchOptions {
+  readonly waitForStored: boolean;
+  readonly allowPartial: boolean;
+  readonly cloudEvents: boolean;
+  readonly traceparent: string | undefined;
+}
+
 async function publishGood(
   { gateway, storedTimeoutMs }: Bridge,
   events: readonly ReadEvent[],
-  waitForStored: boolean,
-  allowPartial: boolean,
-  cloudEvents: boolean,
+  { waitForStored, allowPartial, cloudEvents, traceparent }: BatchOptions,
 ): Promise<PublishResponse> {
   const good = events.flatMap((event) => (isBad(event) ? [] : [event]));
   const bad = events.length - good.length;
@@ -101,7 +113,7 @@ async function publishGood(
   const answer =
     good.length === 0 && bad > 0
       ? none
-      : await gateway.publish({ events: good, waitFor, allowPartial }, storedTimeoutMs + marginMs);
+      : await gateway.publish({ events: good, waitFor, allowPartial }, storedTimeoutMs + marginMs, traceparent);
   const response = cloudEvents ? inAttributes(answer) : answer;
   if (bad === 0) return response;
   let next = 0;

@@ -83,6 +83,12 @@ export const publishPath: Paths = {
           schema: { enum: ['true', 'false'], default: 'false' },
           examples: { partial: { value: 'true' } },
         },
+        {
+          name: 'traceparent',
+          in: 'header',
+          description: 'W3C Trace Context: travels with the events, and stands in the log lines about them.',
+          schema: { type: 'string' },
+        },
         ...cloudEventHeaders,
       ],
       requestBody: {
