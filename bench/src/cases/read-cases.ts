@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient, type ListOptions } from '@eventsieve/client';
 import type { Bench } from '../bench-context.js';
 import { idOf, kindsOfPlace, topics } from '../load/events.js';
@@ -24,7 +23,6 @@ const deepPages = 600;
 const topic = topics[0];
 const pageSize = 100;
 const arrivingPerSecond = 5_000;
-const rolledUpWithinMs = 300_000;
 
 /** The first page of a filter, while events arrive. */
 function filterCase(
@@ -45,14 +43,8 @@ function filterCase(
   };
 }
 
-/** When the event in the middle was received and happened. Searches by time count on what has been rolled up. */
+/** When the event in the middle was received and happened. */
 async function middleOf({ system: { database }, history }: BigSystem): Promise<{ received: string; happened: string }> {
-  const giveUpAtMs = performance.now() + rolledUpWithinMs;
-  const waiting = 'select (w.position - r.position)::float8 as count from watermark w, rollup r';
-  while (((await database.pool.query<{ count: number }>(waiting)).rows[0]?.count ?? 0) > 200_000) {
-    if (performance.now() > giveUpAtMs) throw new Error('the roll-up does not come after the events');
-    await delay(200);
-  }
   const { rows } = await database.pool.query<{ received: Date; happened: Date }>(
     'select received_at as received, "timestamp" as happened from events where position >= $1 order by position limit 1',
     [Math.floor(history.copies / 2)],
