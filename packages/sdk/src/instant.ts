@@ -30,8 +30,22 @@ export function instantOfDate(date: Date): Timestamp | undefined {
 
 /** In UTC, with as many decimals as it takes, in threes. */
 export function formatInstant({ seconds, nanos }: Timestamp): string {
-  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, -5);
+  const whole = formatSecond(Number(seconds));
   if (nanos === 0) return `${whole}Z`;
   const digits = String(nanos).padStart(9, '0');
-  return `${whole}.${digits.replace(/(?:000)+$/, '')}Z`;
+  const end = digits.endsWith('000000') ? 3 : digits.endsWith('000') ? 6 : 9;
+  return `${whole}.${digits.slice(0, end)}Z`;
+}
+
+// Events of a page are often of the same seconds, and a Date's text takes longer than the rest of an event.
+const mostKept = 8;
+const kept = new Map<number, string>();
+
+function formatSecond(second: number): string {
+  const known = kept.get(second);
+  if (known !== undefined) return known;
+  const text = new Date(second * 1000).toISOString().slice(0, -5);
+  if (kept.size >= mostKept) kept.clear();
+  kept.set(second, text);
+  return text;
 }
