@@ -56,7 +56,7 @@ test('no pause is longer than the longest, and none is shorter than the server a
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
   expect(pauseBeforeNext(1, {})).toBe(50);
   expect(pauseBeforeNext(4, {})).toBe(400);
-  expect(pauseBeforeNext(100, {})).toBe(2_500);
+  expect(pauseBeforeNext(100, {})).toBe(1_000);
   expect(pauseBeforeNext(100, { firstPauseMs: 10, longestPauseMs: 20 })).toBe(10);
   expect(pauseBeforeNext(1, {}, 1_000)).toBe(1_050);
   vi.spyOn(Math, 'random').mockReturnValue(0);
@@ -83,6 +83,18 @@ test('a pause that would end too late is not begun', async () => {
   const { attempt, times } = attempts(failure('UNAVAILABLE', { retryAfterMs: 2_000 }));
   const failed = withRetries(attempt, patience({ untilMs: Date.now() + 1_500 }));
   await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(times).toEqual([0]);
+});
+
+test('a pause that ends too late all the same is followed by no attempt', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+  const { attempt, times } = attempts(failure('UNAVAILABLE', { retryAfterMs: 1_000 }));
+  const failed = withRetries(attempt, patience({ untilMs: Date.now() + 1_500 })).catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(0);
+  // As a machine that stood still would have it.
+  vi.setSystemTime(Date.now() + 10_000);
+  await vi.runAllTimersAsync();
+  expect(await failed).toMatchObject({ code: 'UNAVAILABLE' });
   expect(times).toEqual([0]);
 });
 

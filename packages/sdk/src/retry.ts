@@ -7,7 +7,7 @@ export interface RetryOptions {
   readonly maxAttempts?: number | undefined;
   /** The pause before the second try is a random part of this; each pause may be twice as long as the one before. Default: 100. */
   readonly firstPauseMs?: number | undefined;
-  /** What no pause is longer than, unless the server asks for more. Default: 5000. */
+  /** What no pause is longer than, unless the server asks for more. Default: 2000. */
   readonly longestPauseMs?: number | undefined;
 }
 
@@ -34,13 +34,15 @@ export async function withRetries<T>(
       // To wait for nothing would only make the failure older.
       if (Date.now() + pauseMs >= untilMs) throw error;
       await wait(pauseMs, signal);
+      // Timers may be late.
+      if (Date.now() >= untilMs) throw error;
     }
   }
 }
 
 /** Full jitter, so that those who failed together do not come back together, and never before the server wants it. */
 export function pauseBeforeNext(failures: number, options: RetryOptions, retryAfterMs = 0): number {
-  const { firstPauseMs = 100, longestPauseMs = 5_000 } = options;
+  const { firstPauseMs = 100, longestPauseMs = 2_000 } = options;
   const mostMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures - 1, 30));
   return retryAfterMs + Math.random() * mostMs;
 }

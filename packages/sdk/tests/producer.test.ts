@@ -4,7 +4,7 @@ import { invalid } from '@eventsieve/contract/errors';
 import { expect, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { busy, type FakeCall, Outcome, ServerError, storedResult, WaitFor } from './fake-gateway.js';
-import { answer, event, failureOf, names, start, testClient } from './producer-fixture.js';
+import { answer, event, failureOf, names, start, testClient, testGateway } from './producer-fixture.js';
 
 test('events that are sent together travel together, in their order, as many as a batch may have', async () => {
   const { producer, calls } = await start({ maxBatch: 3, wait: 'broker' }, answer);
@@ -89,6 +89,23 @@ test('with one call at a time failures change no order', async () => {
   await Promise.all(names('e', 10).map((id) => producer.send(event(id))));
   const answered = calls.filter((_, index) => index % 2 === 1).flatMap(({ ids }) => ids);
   expect(answered).toEqual(names('e', 10));
+});
+
+test('a call has the trace of its first event, as it was when that was sent', async () => {
+  const { address: gateway, calls } = await testGateway(answer);
+  const traceOf = (number: number) => `00-${'ab'.repeat(16)}-${'cd'.repeat(7)}0${number}-01`;
+  let active: string | undefined;
+  const client = testClient({ gateway, traceparent: () => active });
+  const producer = client.producer({ maxBufferedBytes: 1, maxInFlight: 1 });
+  const sends = [1, 2, 3].map((number) => {
+    active = traceOf(number);
+    return producer.send(event(`e${number}`));
+  });
+  active = traceOf(9);
+  await Promise.all(sends);
+  expect(calls.map(({ metadata }) => metadata.get('traceparent'))).toEqual(
+    [1, 2, 3].map((number) => [traceOf(number)]),
+  );
 });
 
 test('what is final is not tried again, and only what was refused rejects', async () => {

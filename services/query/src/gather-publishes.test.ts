@@ -12,6 +12,7 @@ import { defaultGatherLimits, type GatherLimits, gathersPublishes } from './gath
 interface Call {
   readonly request: PublishRequest;
   readonly timeoutMs: number;
+  readonly traceparent: string | undefined;
   readonly ids: readonly string[];
   answer(rejected?: readonly string[]): void;
   fail(error: unknown): void;
@@ -25,12 +26,13 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 const gateway = {
-  publish: (request: PublishRequest, timeoutMs: number) =>
+  publish: (request: PublishRequest, timeoutMs: number, traceparent?: string) =>
     new Promise<PublishResponse>((resolve, reject) => {
       const ids = request.events.map(({ eventId }) => eventId);
       calls.push({
         request,
         timeoutMs,
+        traceparent,
         ids,
         fail: reject,
         answer: (rejected = []) => resolve(answerTo(ids, rejected)),
@@ -95,6 +97,21 @@ it('sends what arrives in one turn in one call, and each event gets its own verd
     b: `b ${Outcome.OUTCOME_REJECTED}`,
     c: `c ${Outcome.OUTCOME_STORED}`,
   });
+});
+
+it('gives an event that belongs to a trace a call of its own', async () => {
+  const { gather, post } = gatherer();
+  post('a', 'b');
+  void gather(event('traced'), 'trace-1');
+  void gather(event('other'), 'trace-2');
+  post('c', 'd');
+  await turn();
+  expect(calls.map(({ ids, traceparent }) => [...ids, traceparent])).toEqual([
+    ['a', 'b', undefined],
+    ['traced', 'trace-1'],
+    ['other', 'trace-2'],
+    ['c', 'd', undefined],
+  ]);
 });
 
 it('lets an event that is alone be refused by its own call', async () => {

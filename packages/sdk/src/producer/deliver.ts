@@ -20,9 +20,11 @@ export interface Delivery {
 export async function deliver(delivery: Delivery, batch: Batch, from = 0, to = batch.entries.length): Promise<void> {
   const { gateway, tail, retry, signal, tooMuch } = delivery;
   const { entries, untilMs, traceparent } = batch;
-  const request = requestOf(batch, tail, from, to);
   let attempts = 0;
+  let bytes = 0;
   try {
+    const request = requestOf(batch, tail, from, to);
+    bytes = request.length;
     const response = await withRetries(
       (attempt) => {
         const leftMs = untilMs - Date.now();
@@ -37,7 +39,7 @@ export async function deliver(delivery: Delivery, batch: Batch, from = 0, to = b
   } catch (thrown) {
     const error = unforeseen(thrown);
     if (to - from > 1 && isOfOne(error)) {
-      tooMuch(error, to - from, request.length);
+      tooMuch(error, to - from, bytes);
       const middle = (from + to) >>> 1;
       // One after the other, so that their order stays.
       await deliver(delivery, batch, from, middle);

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Peer } from '../call.js';
 import { type ReadyEvent, readEvent, requestTail } from '../encode-event.js';
-import { aborted, closed, type EventsieveError, refuse, timedOut, unforeseen, withoutIndex } from '../error.js';
+import { aborted, closed, type EventsieveError, refuse, unforeseen, withoutIndex } from '../error.js';
 import type { NewEvent } from '../event.js';
 import type { PublishResult } from '../publish.js';
 import { addToBatch, type Batch, guessBytes, heldBytes, openBatch, type Sender, sealBatch } from './batch.js';
@@ -164,12 +164,7 @@ export function createProducer(
   function takeFromLine(): void {
     while (line.size > 0 && buffered < maxBufferedBytes) {
       const next = line.shift() as InLine;
-      if (Date.now() < next.sentAtMs + timeoutMs) {
-        take(next.event, next.sentAtMs, next.era, next, () => next.traceparent);
-      } else {
-        next.reject(timedOut('the event could not be sent in time: maxBufferedBytes were held', 'NOT_SENT'));
-        eras.settled(next.era, 1);
-      }
+      take(next.event, next.sentAtMs, next.era, next, () => next.traceparent);
     }
     // Who is in line waits for this to leave.
     if (open !== undefined && (line.size > 0 || open.era.flushed)) seal(open);
