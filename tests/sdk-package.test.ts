@@ -39,6 +39,7 @@ test('it stands alone: its own files, nothing of the workspace, the version and 
   const { version, engines, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect(manifest).toMatchObject({ version, engines, license, sideEffects: false });
   expect(manifest).not.toHaveProperty('private');
+  expect(readFileSync(join(installed, 'dist/esm/connect.js'), 'utf8')).toContain(`eventsieve-client/${version}`);
   expect(Object.keys(manifest.dependencies).sort()).toEqual(['@bufbuild/protobuf', '@grpc/grpc-js']);
   const files = readdirSync(installed, { recursive: true, withFileTypes: true })
     .filter((each) => each.isFile())

@@ -50,7 +50,8 @@ function compile(folder, kind, type) {
     verbatimModuleSyntax: type === 'module',
   };
   writeJson(config, { extends: join(root, 'tsconfig.base.json'), compilerOptions, include: ['src'] });
-  execFileSync(process.execPath, [tsc, '-p', config], { stdio: ['ignore', 'inherit', 'inherit'] });
+  // What it finds goes to stderr: stdout is for the path of the tarball.
+  execFileSync(process.execPath, [tsc, '-p', config], { stdio: ['ignore', 2, 2] });
   writeJson(join(folder, 'dist', kind, 'package.json'), { type });
 }
 
@@ -94,4 +95,9 @@ function pack(destination) {
   }
 }
 
-process.stdout.write(`${pack(resolve(process.argv[2] ?? '.'))}\n`);
+try {
+  process.stdout.write(`${pack(resolve(process.argv[2] ?? '.'))}\n`);
+} catch (error) {
+  process.stderr.write(`The client was not packed: ${error.message}\n`);
+  process.exitCode = 1;
+}

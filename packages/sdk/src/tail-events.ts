@@ -33,7 +33,9 @@ export interface Tail extends AsyncIterableIterator<TailedEvent> {
   readonly cursor: string | undefined;
   /** Resolves once the server has said where it begins: what is stored from then on will be given. */
   opened(): Promise<void>;
+  /** Ends it, also while it waits. */
   return(): Promise<IteratorResult<TailedEvent>>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 // A server with nothing to say shows every 15 s that it lives.
@@ -111,6 +113,13 @@ export function tailEvents(
     }
   }
 
+  async function finish() {
+    stop();
+    end();
+    peeked = undefined;
+    return generator.return(undefined);
+  }
+
   return {
     [Symbol.asyncIterator]() {
       return this;
@@ -132,11 +141,9 @@ export function tailEvents(
       if (!result.done) given = result.value.cursor;
       return result;
     },
-    async return() {
-      stop();
-      end();
-      peeked = undefined;
-      return generator.return(undefined);
+    return: finish,
+    async [Symbol.asyncDispose]() {
+      await finish();
     },
   };
 }

@@ -196,6 +196,13 @@ test('return() while it waits ends it at once, before the first call, within one
   expect(ended).toBeGreaterThan(0);
   await waitUntil('the call has ended', () => waiting.query.tails[0]?.isOver());
 
+  const left = await follow((call) => call.signOfLife(1));
+  await (async () => {
+    await using tail = left.tail;
+    await tail.opened();
+  })();
+  await waitUntil('the call has ended', () => left.query.tails[0]?.isOver());
+
   const between = await follow((call) => call.fail(unavailable({ retryAfterMs: 3_600_000 })));
   const pending = between.tail.next();
   await waitUntil('it was refused', () => between.query.tails.length === 1);
