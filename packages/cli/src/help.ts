@@ -16,12 +16,12 @@ export function helpText(spec: HelpSpec): string {
   const words = positionals.map(wordOf);
   const usage = ['eventsieve', name, ...words, ...(flags.length > 0 ? ['[flags]'] : [])].join(' ');
   const width = Math.max(0, ...flags.map((flag) => headOf(flag).length));
-  const rowOf = (flag: Flag) => `  ${headOf(flag).padEnd(width)}  ${meaningOf(flag)}`;
-  const own = flags.filter(({ group }) => group === undefined).map(rowOf);
-  const connection = flags.filter(({ group }) => group === 'connection').map(rowOf);
+  const rowOf = (flag: Flag) => wrapped(`  ${headOf(flag).padEnd(width)}  ${meaningOf(flag)}`, width + 4);
+  const own = flags.filter(({ group }) => group === undefined).flatMap(rowOf);
+  const connection = flags.filter(({ group }) => group === 'connection').flatMap(rowOf);
   return [
     `${usage}: ${summary}`,
-    ...(about === undefined ? [] : ['', about]),
+    ...(about === undefined ? [] : ['', ...about.split('\n').flatMap((line) => wrapped(line, 0))]),
     ...(positionals.length === 0 ? [] : ['', ...aligned(positionals.map((each) => [wordOf(each), each.meaning]))]),
     ...section('Flags:', own),
     ...section('Connection:', connection),
@@ -30,6 +30,15 @@ export function helpText(spec: HelpSpec): string {
       examples.map((line) => `  ${line}`),
     ),
   ].join('\n');
+}
+
+const mostColumns = 120;
+
+/** What is too long goes on in the next line, that far from the left. */
+function wrapped(line: string, indent: number): string[] {
+  const at = line.length <= mostColumns ? -1 : line.lastIndexOf(' ', mostColumns);
+  if (at <= indent) return [line];
+  return [line.slice(0, at), ...wrapped(`${' '.repeat(indent)}${line.slice(at + 1)}`, indent)];
 }
 
 function section(title: string, lines: readonly string[]): string[] {

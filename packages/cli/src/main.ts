@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import type { CommandContext } from './command.js';
 import { runCommand } from './commands.js';
-import { readEnvironment } from './environment.js';
+import { type Environment, readEnvironment } from './environment.js';
+import { exitCodes } from './exit-codes.js';
 import { interrupts } from './interrupts.js';
 import { createOutput } from './output/output.js';
 
@@ -13,7 +14,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-const environment = readEnvironment();
+const environment = readOrEnd();
 const interrupted = interrupts();
 const context: CommandContext = {
   ...createOutput(process, environment),
@@ -23,3 +24,12 @@ const context: CommandContext = {
   },
 };
 process.exitCode = await runCommand(process.argv.slice(2), context);
+
+function readOrEnd(): Environment {
+  try {
+    return readEnvironment();
+  } catch (error) {
+    process.stderr.write(`The .env file of this folder cannot be read: ${(error as Error).message}.\n`);
+    process.exit(exitCodes.wrongUse);
+  }
+}

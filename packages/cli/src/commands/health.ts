@@ -18,14 +18,19 @@ not serve, 3 when one cannot be reached.`,
         const { gateway, query } = found;
         for (const [name, server] of Object.entries({ gateway, query })) {
           const paint = server.status === 'serving' ? context.paint.green : context.paint.red;
-          const why = server.error === undefined ? '' : `: ${server.error.message}`;
-          context.say(`${name.padEnd(8)} ${server.address}  ${paint(server.status)}${why}`);
+          context.say(`${name.padEnd(8)} ${server.address}  ${paint(server.status)}${reasonOf(server)}`);
         }
       }
       return codeOf(found);
     });
   },
 });
+
+function reasonOf({ error, parts }: ServerHealth): string {
+  if (error !== undefined) return `: ${error.message}`;
+  const missing = Object.keys(parts).filter((part) => !parts[part]);
+  return missing.length === 0 ? '' : `, without ${missing.join(' and ')}`;
+}
 
 function codeOf({ ok, gateway, query }: Health): number {
   if (ok) return exitCodes.done;
@@ -34,9 +39,10 @@ function codeOf({ ok, gateway, query }: Health): number {
 }
 
 function healthJson({ ok, gateway, query }: Health): string {
-  const server = ({ address, status, error }: ServerHealth) => ({
+  const server = ({ address, status, parts, error }: ServerHealth) => ({
     address,
     status,
+    parts,
     ...(error === undefined ? {} : { error: { code: error.code.toLowerCase(), message: error.message } }),
   });
   return JSON.stringify({ ok, gateway: server(gateway), query: server(query) });

@@ -65,6 +65,8 @@ export function readTime(given: FlagReader, flag: string): Date | string | undef
 export function timeOf(text: string): Date | string | undefined {
   const agoMs = parseDurationMs(text);
   if (agoMs !== undefined) return new Date(Date.now() - agoMs);
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text}T00:00:00Z`;
-  return /^\d{4}-\d\d-\d\d[Tt ]\d\d:/.test(text) ? text : undefined;
+  const [day, rest] = [text.slice(0, 10), text.slice(10)];
+  if (!/^\d{4}-\d\d-\d\d$/.test(day) || Number.isNaN(Date.parse(day))) return undefined;
+  if (rest === '') return `${day}T00:00:00Z`;
+  return /^[Tt ]\d\d:/.test(rest) ? text : undefined;
 }

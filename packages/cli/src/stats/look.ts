@@ -8,6 +8,7 @@ export interface Row {
 
 /** What was counted at one moment. */
 export interface Look {
+  readonly kind: 'totals' | 'groups';
   readonly time: Date;
   readonly rows: readonly Row[];
   /** What else there is to say. */
@@ -30,13 +31,14 @@ export async function lookAt(client: Client, { by, topic, signal, retry }: LookO
   for await (const { name, ...counts } of client.statsBy(by, { topic, signal, retry })) rows.push({ name, counts });
   const groups = rows.map(({ name, counts }) => ({ [by]: name, ...groupJson(by, counts) }));
   const json = { ...(topic === undefined ? {} : { topic }), count: rows.length, [`${by}s`]: groups, next_cursor: null };
-  return { time: new Date(), rows, notes: rows.length === 0 ? ['nothing is counted yet'] : [], json };
+  return { kind: 'groups', time: new Date(), rows, notes: rows.length === 0 ? ['nothing is counted yet'] : [], json };
 }
 
 function lookOf(stats: Stats): Look {
   const { lifetime, queueSize, topics, uptimeSeconds, since } = stats;
   const up = humanDuration(uptimeSeconds);
   return {
+    kind: 'totals',
     time: new Date(),
     rows: [
       { name: 'counted', counts: stats },
