@@ -2,6 +2,7 @@ import { traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { MetadataSource } from './call-metadata.js';
 import { closed, noMetadata, ofGrpc, timedOut } from './error.js';
+import { onAbort } from './on-abort.js';
 
 export interface CallSettings {
   /** The call ends with DEADLINE_EXCEEDED after it. Default: the client's. */
@@ -37,15 +38,15 @@ export async function callUnary<Request, Response>(
   request: Request,
   { timeoutMs = peer.timeoutMs, signal, traceparent }: TracedSettings = {},
 ): Promise<Response> {
-  signal?.throwIfAborted();
   const options = { deadline: Date.now() + timeoutMs };
   const given = metadataFor(peer, timeoutMs, signal);
   const metadata = given instanceof Promise ? await given : given;
+  signal?.throwIfAborted();
   if (traceparent !== undefined) metadata.set(traceparentHeader, traceparent);
   return new Promise((resolve, reject) => {
-    const cancel = () => call.cancel();
+    let stopListening = () => {};
     const done = (error: ServiceError | null, response: Response) => {
-      signal?.removeEventListener('abort', cancel);
+      stopListening();
       if (!error) resolve(response);
       else reject(signal?.aborted ? signal.reason : ofGrpc(error, peer.address));
     };
@@ -56,7 +57,7 @@ export async function callUnary<Request, Response>(
       // All that grpc-js throws instead of answering: its channel was closed.
       return void reject(closed(`the client of ${peer.address} is closed`, error));
     }
-    signal?.addEventListener('abort', cancel, { once: true });
+    stopListening = onAbort(signal, () => call.cancel());
   });
 }
 
@@ -74,14 +75,13 @@ export function metadataFor(
 function inTime<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () => reject(timedOut(`the metadata of the call did not come within ${timeoutMs} ms`));
-    const stop = () => reject(signal?.reason);
     const timer = setTimeout(late, timeoutMs);
-    signal?.addEventListener('abort', stop, { once: true });
+    const stopListening = onAbort(signal, () => reject(signal?.reason));
     work
       .then(resolve, (error) => reject(noMetadata(error)))
       .finally(() => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', stop);
+        stopListening();
       });
   });
 }

@@ -4,6 +4,7 @@ import type { Peer } from '../call.js';
 import { type ReadyEvent, readEvent, requestTail } from '../encode-event.js';
 import { aborted, closed, type EventsieveError, refuse, unforeseen, withoutIndex } from '../error.js';
 import type { NewEvent } from '../event.js';
+import { onAbort } from '../on-abort.js';
 import type { PublishResult } from '../publish.js';
 import { addToBatch, type Batch, guessBytes, heldBytes, openBatch, type Sender, sealBatch } from './batch.js';
 import { type Delivery, deliver } from './deliver.js';
@@ -214,8 +215,7 @@ export function createProducer(
       closing ??= flush().then(onClosed);
       const end = () => abort(aborted(signal?.reason));
       if (signal?.aborted) end();
-      else signal?.addEventListener('abort', end, { once: true });
-      return closing.finally(() => signal?.removeEventListener('abort', end));
+      return closing.finally(onAbort(signal, end));
     },
     get bufferedBytes() {
       return buffered;
