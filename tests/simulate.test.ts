@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@eventsieve/embedded/free-port';
@@ -19,12 +20,25 @@ afterAll(() => system.stop());
 
 /** The command as it is shipped, in a process of its own. */
 function simulate(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-  return new Promise<{ code: number; lines: string[]; errors: string }>((resolve) => {
-    const options = { cwd: tmpdir(), env: { PATH: process.env.PATH, ...environment } };
-    const child = execFile(process.execPath, [command, 'simulate', ...args], options, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, lines: stdout.trimEnd().split('\n'), errors: stderr });
-    });
+  return startSimulation(args, environment).ended;
+}
+
+function startSimulation(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+  const options = { cwd: tmpdir(), env: { PATH: process.env.PATH, ...environment } };
+  const child = execFile(process.execPath, [command, 'simulate', ...args], options);
+  const printed = { lines: '', errors: '' };
+  child.stdout?.on('data', (chunk: string) => {
+    printed.lines += chunk;
   });
+  child.stderr?.on('data', (chunk: string) => {
+    printed.errors += chunk;
+  });
+  const ended = once(child, 'close').then(([code]) => ({
+    code: code as number,
+    lines: printed.lines.trimEnd().split('\n'),
+    errors: printed.errors,
+  }));
+  return { child, ended };
 }
 
 async function totals() {
@@ -54,6 +68,101 @@ test.each(Object.entries(doors))(
   },
   120_000,
 );
+
+test.each(Object.entries({ 'the gateway': doors['the gateway'], 'the bridge': doors['the bridge'] }))(
+  'a storm with conflicts is exact at %s, and verified',
+  async (_, target) => {
+    const before = await totals();
+    const { code, lines, errors } = await simulate([
+      ...['--count', '6000', '--dup-rate', '0.5', '--conflict-rate', '0.02', '--retry-storm', '--verify'],
+      ...['--batch-size', '50', '--target', target(), '--query', system.queryAddress],
+    ]);
+    expect({ code, errors }).toEqual({ code: 0, errors: '' });
+    expect(lines.slice(-2)).toEqual([
+      'verified: 3000 events, each stored once, under its topic and as it was sent; 3000 duplicates counted, 120 of them conflicts',
+      'done received=6000 inserted=3000 duplicates=3000 dup_rate=50.00%',
+    ]);
+    expect(await totals()).toEqual({
+      ...before,
+      unique: before.unique + 3000,
+      duplicates: before.duplicates + 3000,
+      conflicts: before.conflicts + 120,
+    });
+  },
+);
+
+test('verifying names whatever the server has not as it was sent, at either door', async () => {
+  const other = await startSystem();
+  try {
+    const run = ['--count', '400', '--dup-rate', '0.25', '--seed', 'tampered', '--verify', '--topics', 'one'];
+    const grpc = [...run, '--target', other.gatewayAddress, '--query', other.queryAddress];
+    const http = [...run, '--target', other.http];
+    expect((await simulate(grpc)).lines.at(-2)).toMatch(/^verified: 300 events, .*; 100 duplicates counted/);
+    // What was there before is not the run's.
+    expect((await simulate(http)).lines.at(-2)).toMatch(/^verified: 300 events, .*; 400 duplicates counted/);
+    const { pool } = other.database;
+    await pool.query(`update events set payload = '{"n":1}' where event_id = 'tampered-7'`);
+    await pool.query(`update events set topic = 'elsewhere' where event_id = 'tampered-8'`);
+    await pool.query(`update events set source = 'somebody' where event_id = 'tampered-9'`);
+    await pool.query(`
+      insert into events select position + 1000000, received_at, topic, event_id, timestamp, source, payload from events
+      where event_id = 'tampered-10'`);
+    // One repeat is taken for an event.
+    await pool.query(`
+      create function miscount() returns trigger language plpgsql as $$ begin
+        if new.duplicate_count > 900 then
+          new.unique_count := new.unique_count + new.duplicate_count - 900;
+          new.duplicate_count := 900;
+        end if;
+        return new;
+      end $$;
+      create trigger miscount before insert or update on source_counters for each row execute function miscount()`);
+    for (const [args, counted] of [
+      [grpc, 400],
+      [http, 0],
+    ] as const) {
+      const { code, errors, lines } = await simulate(args);
+      expect(code).toBe(1);
+      const found = errors.trimEnd().split('\n');
+      expect(found.slice(0, 4).sort()).toEqual([
+        'one/tampered-10 is stored twice.',
+        'one/tampered-7 has another payload than was sent.',
+        'one/tampered-9 was taken, and is not among what is stored of this source.',
+        'tampered-8 is stored under elsewhere, and was sent to one.',
+      ]);
+      if (counted === 0) expect(found.at(-1)).toBe('one: 400 duplicates were sent, the server has counted 0.');
+      else expect(found).toHaveLength(4);
+      expect(lines.join()).not.toContain('verified');
+      expect(lines.at(-1)).toBe('done received=400 inserted=0 duplicates=400 dup_rate=100.00%');
+    }
+  } finally {
+    await other.stop();
+  }
+});
+
+test('a rate is kept to', async () => {
+  const args = ['--count', '300', '--rate', '200', '--batch-size', '10', '--target', system.gatewayAddress];
+  const { code, lines } = await simulate(args);
+  expect(code).toBe(0);
+  const seconds = Number(/^total ([\d.]+) s/m.exec(lines.join('\n'))?.[1]);
+  expect(seconds).toBeGreaterThan(1.4);
+});
+
+test('Ctrl-C waits for the answers that are under way, and the sums are of these', async () => {
+  const before = await totals();
+  const args = ['--count', '200000', '--conflict-rate', '0.1', '--rate', '2000', '--target', system.gatewayAddress];
+  const { child, ended } = startSimulation(args);
+  const stored = () => system.database.value<number>('select count(*)::int from event_keys');
+  await waitUntil('it is under way', async () => (await stored()) > before.unique + 1_000);
+  child.kill('SIGINT');
+  const { code, lines, errors } = await ended;
+  expect(code).toBe(130);
+  const after = await totals();
+  const inserted = after.unique - before.unique;
+  const duplicates = after.duplicates - before.duplicates;
+  expect(errors).toBe(`Interrupted after ${inserted + duplicates} of 200000 events.\n`);
+  expect(lines.at(-1)).toContain(`received=${inserted + duplicates} inserted=${inserted} duplicates=${duplicates} `);
+});
 
 test('variables set it, and the local gateway is where it goes by default', async () => {
   const { port } = new URL(`http://${system.gatewayAddress}`);

@@ -55,7 +55,7 @@ export const programs: readonly Program[] = [
   },
   {
     service: 'demo',
-    reads: new Set(simulateFlags.map(([, variable]) => variable).filter((variable) => variable !== '')),
+    reads: new Set(simulateFlags.flatMap(({ variable }) => variable ?? [])),
     doors: [],
     probePort: undefined,
   },

@@ -6,7 +6,7 @@ export interface Door {
   readonly name: string;
   /** Resolves when there is room for an event. */
   ready(): Promise<void>;
-  /** Rejects with an EventsieveError. */
+  /** An event that is refused resolves as rejected, or rejects with an EventsieveError that says so. */
   send(event: NewEvent): Promise<PublishResult>;
   /** Resolves when all have their verdict or their error; when the signal fires, what is left rejects. */
   close(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;

@@ -2,7 +2,7 @@ import { type ClientOptions, createClient } from '@eventsieve/client';
 import type { Door, DoorOptions } from './door.js';
 
 // What a gateway that starts again needs, and more.
-const patienceMs = 60_000;
+export const patienceMs = 60_000;
 // Twice what is under way, so that the next batch is there when one is answered. More would only take memory.
 const usualBytes = 768;
 const mostHeldBytes = 16 * 1024 ** 2;

@@ -49,6 +49,8 @@ export function keepCheckpoint(options: PublishOptions, { name, identity }: Inpu
       const found = await readCheckpoint(path, file, settings);
       if (!('checkpoint' in found)) return { from: beginning, sentence: found.sentence };
       const { place, manner, at } = found.checkpoint;
+      // A header is still to be read.
+      if (place.offset === 0) return { from: beginning, sentence: undefined };
       return { from: place, manner, sentence: `going on after line ${place.line}, where it stopped (${at})` };
     },
     whileRunning(ledger, manner, note) {

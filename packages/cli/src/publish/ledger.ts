@@ -15,6 +15,8 @@ export interface Ledger {
   isSettled(): boolean;
   /** Resolves once there is room: one record that takes long must not let the others pile up behind it. */
   room(): Promise<void> | undefined;
+  /** Lets whoever waits for room go on without. */
+  release(): void;
 }
 
 const mostEntries = 20_000;
@@ -25,6 +27,7 @@ export function openLedger(from: Place): Ledger {
   let head = 0;
   let place = from;
   let waiting: (() => void) | undefined;
+  let released = false;
 
   function advance(): void {
     for (let first = entries[head]; first?.settled; first = entries[head]) {
@@ -52,10 +55,14 @@ export function openLedger(from: Place): Ledger {
     place: () => place,
     isSettled: () => head === entries.length,
     room() {
-      if (entries.length - head < mostEntries) return undefined;
+      if (released || entries.length - head < mostEntries) return undefined;
       return new Promise((resolve) => {
         waiting = resolve;
       });
+    },
+    release() {
+      released = true;
+      waiting?.();
     },
   };
 }

@@ -1,7 +1,8 @@
 import type { Door } from './door.js';
 import { openGrpcDoor } from './grpc-door.js';
+import { openHttpDoor } from './http-door.js';
 import type { PublishOptions } from './options.js';
 
-export function openDoor({ connection, ...options }: PublishOptions): Door {
-  return openGrpcDoor(connection, options);
+export function openDoor({ url, connection, ...options }: PublishOptions): Door {
+  return url === undefined ? openGrpcDoor(connection, options) : openHttpDoor(url, options);
 }

@@ -50,8 +50,9 @@ export function showProgress(
   };
 }
 
-const barWidth = 24;
-const mostOfName = 20;
+// A line of 80 columns has room for all of it.
+const barWidth = 12;
+const mostOfName = 18;
 
 /** A path would leave no room for the rest. */
 function shortName(name: string): string {

@@ -1,7 +1,7 @@
-import { EventsieveError } from '@eventsieve/client';
 import { type CommandContext, Interruption } from '../command.js';
 import { exitCodes, failureOf } from '../exit-codes.js';
 import { keepHeapSmall } from '../keep-heap-small.js';
+import { DeliveryError } from '../targets/target.js';
 import { keepCheckpoint } from './keep-checkpoint.js';
 import { openLedger } from './ledger.js';
 import { openDoor } from './open-door.js';
@@ -90,7 +90,8 @@ function exitCodeOf(ending: Ending, clean: boolean, interrupted: AbortSignal): n
     return reason instanceof Interruption ? reason.exitCode : exitCodes.failed;
   }
   const { failure } = ending;
-  return failure instanceof EventsieveError ? failureOf(failure).exitCode : exitCodes.failed;
+  if (failure instanceof DeliveryError && failure.retryable) return exitCodes.unreachable;
+  return failureOf(failure).exitCode;
 }
 
 function jsonOf(tally: ReturnType<typeof newTally>, seconds: number, stoppedAfterLine: number | undefined) {

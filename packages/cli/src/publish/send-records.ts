@@ -31,6 +31,7 @@ export async function sendRecords(sending: Sending): Promise<Ending> {
   const { records, door, ledger, tally, stopAtFaults, interrupted, stopReading, fault } = sending;
   const lastAnswers = new AbortController();
   let lastTimer: NodeJS.Timeout | undefined;
+  let closing: Promise<void> | undefined;
   let ending: Ending = 'done';
   let allRead = false;
 
@@ -39,6 +40,13 @@ export async function sendRecords(sending: Sending): Promise<Ending> {
     ending = why;
     stopReading();
     lastTimer = setTimeout(() => lastAnswers.abort(), lastAnswersMs);
+    // Also wakes who waits for room.
+    ledger.release();
+    close();
+  }
+  function close(): Promise<void> {
+    closing ??= door.close({ signal: lastAnswers.signal });
+    return closing;
   }
   const interrupt = () => end('interrupted');
   interrupted.addEventListener('abort', interrupt, { once: true });
@@ -58,12 +66,13 @@ export async function sendRecords(sending: Sending): Promise<Ending> {
       atFault(piece, [{ field: 'event_id', message }], settle);
     } else if (outcome === 'dead_lettered') {
       atFault(piece, [{ field: '', message: `is among the dead letters: ${error?.message ?? ''}` }], settle);
+    } else if (outcome === 'rejected') {
+      atFault(piece, [{ field: error?.field ?? '', message: error?.message ?? 'is refused' }], settle);
     } else settle();
   }
 
   function failed(piece: Piece, error: unknown, settle: () => void): void {
-    if (!(error instanceof EventsieveError)) throw error;
-    if (error.code === 'INVALID_ARGUMENT' || error.code === 'PAYLOAD_TOO_LARGE') {
+    if (error instanceof EventsieveError && isRefusal(error)) {
       tally.rejected++;
       const faults = error.fields.length > 0 ? error.fields : [{ field: '', message: error.message }];
       atFault(piece, faults, settle);
@@ -71,7 +80,7 @@ export async function sendRecords(sending: Sending): Promise<Ending> {
     }
     tally.errors++;
     // Of those that are given up on an interruption it is known why.
-    end({ failure: error });
+    end({ failure: error as Error });
   }
 
   async function send(piece: Piece, event: NewEvent): Promise<void> {
@@ -106,10 +115,14 @@ export async function sendRecords(sending: Sending): Promise<Ending> {
     if (error instanceof UsageError) throw error;
     end({ failure: error as Error });
   } finally {
-    await door.close({ signal: lastAnswers.signal });
+    await close();
     clearTimeout(lastTimer);
     interrupted.removeEventListener('abort', interrupt);
   }
   // It came too late to matter.
   return allRead && ledger.isSettled() ? 'done' : ending;
+}
+
+function isRefusal({ code }: EventsieveError): boolean {
+  return code === 'INVALID_ARGUMENT' || code === 'PAYLOAD_TOO_LARGE';
 }

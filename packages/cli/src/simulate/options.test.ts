@@ -1,12 +1,21 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../command.js';
-import { readOptions } from './options.js';
+import type { Environment } from '../environment.js';
+import { readFlags } from '../flags.js';
+import { readOptions as readGiven, simulateFlags } from './options.js';
+
+const readOptions = (args: readonly string[], environment: Environment) =>
+  readGiven(readFlags(args, simulateFlags, environment), environment);
 
 test('without anything it is 20,000 events of which 6,000 repeat, to the local gateway', () => {
   const { run, ...options } = readOptions([], { GATEWAY_GRPC_PORT: '50091' });
   expect(options).toEqual({
     count: 20_000,
     repeats: 6_000,
+    conflicts: 0,
+    rate: 0,
+    storm: false,
+    verify: false,
     concurrency: 50,
     topics: ['auth', 'payment', 'orders'],
     batchSize: 100,
@@ -41,6 +50,13 @@ test.each([
   [[], { COUNT: '0' }, 'COUNT is "0", but must be a whole number from 1 to 10000000.'],
   [['--dup-rate', '30%'], {}, '--dup-rate is "30%", but must be a number from 0 to 1, such as 0.3.'],
   [['--dup-rate', '1'], {}, '--dup-rate 1 of 20000 leaves no event that could be repeated.'],
+  [['--conflict-rate', '0.4'], {}, '--conflict-rate is "0.4", but conflicts are repeats, and fewer are asked for.'],
+  [
+    ['--conflict-rate', '.1', '--wait', 'broker'],
+    {},
+    '--conflict-rate needs --wait stored: what comes second is only known once the first is stored.',
+  ],
+  [['--rate', '-1'], {}, '--rate needs a value.'],
   [['--topics', 'a,,b'], {}, '--topics is "a,,b", but must be names with commas between them.'],
   [['--wait', 'both'], {}, '--wait is "both", but must be stored or broker.'],
   [['--seed', 'a b'], {}, '--seed is "a b", but must be 1 to 64 letters, digits, - and _.'],

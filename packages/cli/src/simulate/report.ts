@@ -1,9 +1,13 @@
 import type { Target } from '../targets/target.js';
 import type { SimulateOptions } from './options.js';
 import type { Tally } from './run.js';
+import type { Verification } from './verify.js';
 
-export function headline({ count, repeats, concurrency, batchSize, topics, wait, run }: SimulateOptions, to: Target) {
-  return `${count} events, ${repeats} of them repeats, to ${to.name}: ${batchSize} in a request, ${concurrency} requests at a time, topics ${topics.join(', ')}, wait=${wait}, run ${run}`;
+export function headline(options: SimulateOptions, to: Target): string {
+  const { count, repeats, conflicts, concurrency, batchSize, topics, wait, storm, rate, run } = options;
+  const kind = `${conflicts > 0 ? `, ${conflicts} of these conflicts` : ''}${storm ? ', in storms' : ''}`;
+  const pace = rate > 0 ? `, ${rate} events/s` : '';
+  return `${count} events, ${repeats} of them repeats${kind}, to ${to.name}: ${batchSize} in a request, ${concurrency} requests at a time${pace}, topics ${topics.join(', ')}, wait=${wait}, run ${run}`;
 }
 
 export function progressLine(tally: Tally, { count }: SimulateOptions): string {
@@ -13,11 +17,13 @@ export function progressLine(tally: Tally, { count }: SimulateOptions): string {
   return `  ${delivered} of ${count} (${percent} %), ${perSecond(delivered, elapsedMs)} events/s, errors ${errors}, timeouts ${timeouts}${trouble}`;
 }
 
-export function summaryLines({ delivered, elapsedMs, latencies, errors, timeouts, resent }: Tally): string[] {
+export function summaryLines(tally: Tally): string[] {
+  const { delivered, elapsedMs, latencies, errors, timeouts, resent, conflicts } = tally;
   return [
     `total ${(elapsedMs / 1000).toFixed(2)} s, ${perSecond(delivered, elapsedMs)} events/s`,
     `latency of a request: mean ${latencies.meanMs().toFixed(1)} ms, p99 ${latencies.quantileMs(0.99).toFixed(1)} ms`,
     `errors ${errors}, timeouts ${timeouts}, copies sent again ${resent}`,
+    ...(conflicts > 0 ? [`conflicts ${conflicts}, counted among the duplicates`] : []),
     ...(resent > 0 ? ['(a copy sent again is a duplicate where its first sending had got through after all)'] : []),
   ];
 }
@@ -29,7 +35,8 @@ export function doneLine({ received, inserted, accepted, duplicates }: Tally, { 
 }
 
 /** One sentence for each thing that is not as it must be. */
-export function problemsOf(tally: Tally, { count, repeats, wait, seeded }: SimulateOptions): string[] {
+export function problemsOf(tally: Tally, options: SimulateOptions): string[] {
+  const { count, repeats, wait, seeded } = options;
   const { delivered, received, accepted, inserted, duplicates, conflicts, deadLettered, undecided, resent } = tally;
   const problems: string[] = [];
   if (delivered < count) {
@@ -38,7 +45,11 @@ export function problemsOf(tally: Tally, { count, repeats, wait, seeded }: Simul
   }
   if (received !== delivered)
     problems.push(`${delivered} copies were delivered, the server says it received ${received}.`);
-  if (conflicts > 0) problems.push(`${conflicts} ids are stored with another payload or source.`);
+  const mostConflicts = options.conflicts + (options.conflicts > 0 ? resent : 0);
+  const leastConflicts = delivered < count || undecided > 0 ? 0 : options.conflicts;
+  if (conflicts > mostConflicts || conflicts < leastConflicts) {
+    problems.push(`${options.conflicts} copies are conflicts, the server found ${conflicts}.`);
+  }
   if (deadLettered > 0) problems.push(`${deadLettered} copies are among the dead letters.`);
 
   const fresh = count - repeats;
@@ -57,6 +68,10 @@ export function problemsOf(tally: Tally, { count, repeats, wait, seeded }: Simul
   const least = seeded || delivered < count ? 0 : fresh - resent - deadLettered - undecided;
   if (inserted > fresh || inserted < least) problems.push(`${fresh} events are new, the server inserted ${inserted}.`);
   return problems;
+}
+
+export function verifiedLine({ stored, duplicates, conflicts }: Verification): string {
+  return `verified: ${stored} events, each stored once, under its topic and as it was sent; ${duplicates} duplicates counted, ${conflicts} of them conflicts`;
 }
 
 function perSecond(events: number, ms: number): number {

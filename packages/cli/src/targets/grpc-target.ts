@@ -1,5 +1,5 @@
 import { createClient, EventsieveError } from '@eventsieve/client';
-import { DeliveryError, requestTimeoutMs, sourceOf, type Target, type TargetOptions } from './target.js';
+import { DeliveryError, pageSize, requestTimeoutMs, sourceOf, type Target, type TargetOptions } from './target.js';
 
 export function openGrpcTarget({ target, query, wait, run }: TargetOptions): Target {
   const client = createClient({ gateway: target, query, timeoutMs: requestTimeoutMs });
@@ -25,6 +25,18 @@ export function openGrpcTarget({ target, query, wait, run }: TargetOptions): Tar
       const found = await client.get(topic, eventId).catch(refuse);
       if (found === undefined) return 'never_seen';
       return found.status === 'expired' ? 'stored' : found.status;
+    },
+    async *held() {
+      for await (const { events } of client.pages({ source, pageSize })) yield events;
+    },
+    async countedRepeats() {
+      const { sources, behind } = await client.duplicates({ source, limit: pageSize }).catch(refuse);
+      return {
+        byTopic: new Map(
+          sources.map(({ topic, duplicateDropped, conflicts }) => [topic, { duplicates: duplicateDropped, conflicts }]),
+        ),
+        behind,
+      };
     },
     close: () => client.close(),
   };

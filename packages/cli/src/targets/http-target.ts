@@ -1,8 +1,11 @@
 import type { Outcome } from '@eventsieve/client';
+import { ask, failureOf, headers, parsed, publishUrl } from './http-call.js';
 import {
   type Copy,
+  type CountedRepeats,
   DeliveryError,
-  requestTimeoutMs,
+  type Held,
+  pageSize,
   sourceOf,
   type Target,
   type TargetOptions,
@@ -11,7 +14,7 @@ import {
 
 /** The bridge. The URL may end in /publish or not. */
 export function openHttpTarget({ target, wait, run }: TargetOptions): Target {
-  const url = publishUrl(target, wait);
+  const url = publishUrl(target, { wait });
   const source = sourceOf(run);
   return {
     name: `${url.href} (HTTP)`,
@@ -20,6 +23,8 @@ export function openHttpTarget({ target, wait, run }: TargetOptions): Target {
       if (answer.status === 200 || answer.status === 202) return verdictsOf(answer.text, url);
       throw failureOf(url, answer);
     },
+    held: () => heldOf(url, source),
+    countedRepeats: () => countedRepeatsOf(url, source),
     async lookUp({ topic, eventId }) {
       const place = `events/${encodeURIComponent(topic)}/${encodeURIComponent(eventId)}`;
       const answer = await ask(new URL(place, url), {});
@@ -34,16 +39,6 @@ export function openHttpTarget({ target, wait, run }: TargetOptions): Target {
   };
 }
 
-const headers = { 'content-type': 'application/json' };
-
-function publishUrl(address: string, wait: string): URL {
-  const url = new URL(address);
-  const path = url.pathname.replace(/\/+$/, '');
-  url.pathname = path.endsWith('/publish') ? path : `${path}/publish`;
-  url.searchParams.set('wait', wait);
-  return url;
-}
-
 /** Put together by hand, so that the payloads stay the texts that they are. */
 function bodyOf(copies: readonly Copy[], source: string, sentAt: Date): string {
   const rest = `"source":${JSON.stringify(source)},"timestamp":"${sentAt.toISOString()}"`;
@@ -54,38 +49,31 @@ function bodyOf(copies: readonly Copy[], source: string, sentAt: Date): string {
   return `[${events.join(',')}]`;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-  readonly retryAfterMs: number | undefined;
+async function read<T>(url: URL, path: string, query: Readonly<Record<string, string>>): Promise<T> {
+  const asked = new URL(path, url);
+  asked.search = new URLSearchParams(query).toString();
+  const answer = await ask(asked, {});
+  if (answer.status !== 200) throw failureOf(url, answer);
+  return parsed(answer.text) as T;
 }
 
-async function ask(url: URL, request: RequestInit): Promise<Answer> {
-  try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(requestTimeoutMs) });
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-    return {
-      status: response.status,
-      text: await response.text(),
-      retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
-    };
-  } catch (error) {
-    const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
-    const timedOut = name === 'TimeoutError';
-    const reason = timedOut
-      ? `no answer within ${requestTimeoutMs / 1000} s`
-      : (cause?.code ?? cause?.message ?? message);
-    throw new DeliveryError(`${url.host} cannot be reached: ${reason}`, { retryable: true, timedOut, cause: error });
+async function* heldOf(url: URL, source: string): AsyncGenerator<readonly Held[]> {
+  type Page = { events?: { topic: string; event_id: string; payload: Held['payload'] }[]; next_cursor?: string | null };
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const from: Record<string, string> = cursor === '' ? {} : { cursor };
+    const page: Page = await read(url, 'events', { source, limit: String(pageSize), ...from });
+    yield (page.events ?? []).map(({ topic, event_id: eventId, payload }) => ({ topic, eventId, payload }));
+    cursor = page.next_cursor ?? undefined;
   }
 }
 
-function failureOf(url: URL, { status, text, retryAfterMs }: Answer): DeliveryError {
-  const { error } = parsed(text) as { error?: { message?: string } };
-  return new DeliveryError(`${url.host} answered ${status}: ${error?.message ?? text.slice(0, 100)}`, {
-    retryable: status === 429 || status === 502 || status === 503 || status === 504,
-    timedOut: false,
-    retryAfterMs,
-  });
+async function countedRepeatsOf(url: URL, source: string): Promise<CountedRepeats> {
+  type Answered = { sources?: { topic: string; duplicate_dropped: number; conflicts: number }[]; behind?: number };
+  const { sources = [], behind = 0 } = await read<Answered>(url, 'duplicates', { source, limit: String(pageSize) });
+  const byTopic = sources.map(
+    ({ topic, duplicate_dropped: duplicates, conflicts }) => [topic, { duplicates, conflicts }] as const,
+  );
+  return { byTopic: new Map(byTopic), behind };
 }
 
 function verdictsOf(text: string, url: URL): Verdicts {
@@ -106,13 +94,4 @@ function verdictsOf(text: string, url: URL): Verdicts {
   }
   const outcomes = results.map(({ outcome }) => outcome);
   return { received, accepted, inserted, duplicates, conflicts: conflicts ?? 0, outcomes };
-}
-
-function parsed(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
-  }
 }

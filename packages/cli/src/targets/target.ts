@@ -7,6 +7,8 @@ export interface Copy {
   readonly topic: string;
   readonly eventId: string;
   readonly payloadJson: string;
+  /** A repeat with another payload than the event itself. */
+  readonly isConflict: boolean;
 }
 
 /** What the server says became of a request's copies. */
@@ -23,13 +25,35 @@ export interface Verdicts {
 /** What became of an event, asked for later. */
 export type Fate = 'stored' | 'dead_lettered' | 'pending' | 'never_seen';
 
+/** A stored event of the run. */
+export interface Held {
+  readonly topic: string;
+  readonly eventId: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** Copies of the run that repeat something, as the server has counted them. */
+export interface CountedRepeats {
+  readonly byTopic: ReadonlyMap<string, RepeatCounts>;
+  /** Copies of anybody that are not counted there yet. */
+  readonly behind: number;
+}
+
+export interface RepeatCounts {
+  readonly duplicates: number;
+  readonly conflicts: number;
+}
+
 /** A door to publish at. */
 export interface Target {
   /** For people. */
   readonly name: string;
   /** Rejects with a DeliveryError. */
   send(copies: readonly Copy[], sentAt: Date): Promise<Verdicts>;
-  lookUp(copy: Copy): Promise<Fate>;
+  lookUp(copy: Pick<Copy, 'topic' | 'eventId'>): Promise<Fate>;
+  /** All that is stored of the run. */
+  held(): AsyncGenerator<readonly Held[]>;
+  countedRepeats(): Promise<CountedRepeats>;
   close(): void;
 }
 
@@ -66,3 +90,6 @@ export class DeliveryError extends Error {
 
 /** More than a verdict may take. */
 export const requestTimeoutMs = 15_000;
+
+/** What the server gives at once at most. */
+export const pageSize = 1_000;
