@@ -7,15 +7,15 @@ url=${url%/}
 url=${url%/publish}
 # Who runs it again after a failure gives the same id again: letters, digits and -.
 id=${1:-order-$(date +%s)-$$}
-newline='
-'
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
 
 # What fails for now is sent again as it was: 429 and 503 when their Retry-After is over, lost connections too. That is
 # safe: when only the answer was lost, the second copy is told "duplicate".
 publish() { # what it is, the body
-  answer=$(curl -sS --retry 5 --retry-connrefused --retry-all-errors --max-time 15 -w '\n%{http_code}' \
+  status=$(curl -sS --retry 5 --retry-connrefused --retry-all-errors --max-time 15 -o "$answer" -w '%{http_code}' \
     -H 'content-type: application/json' -d "$2" "$url/publish")
-  case ${answer##*"$newline"} in
+  case $status in
   201) means='stored: it is in Postgres, and was new' ;;
   200) means='a duplicate, which changed nothing; of a batch, each result has its own outcome' ;;
   202) means='accepted: it cannot be lost, but the verdict was not known in time; sent again it is told' ;;
@@ -24,8 +24,8 @@ publish() { # what it is, the body
   429 | 5??) means='not now: run it again with the same id' ;;
   *) means='refused, and nothing was taken: error.fields says why' ;;
   esac
-  printf '%s: %s\n  HTTP %s %s\n' "$1" "$means" "${answer##*"$newline"}" "${answer%"$newline"*}"
-  case ${answer##*"$newline"} in 2?? | 409 | 422) ;; *) exit 1 ;; esac
+  printf '%s: %s\n  HTTP %s %s\n' "$1" "$means" "$status" "$(cat "$answer")"
+  case $status in 2?? | 409 | 422) ;; *) exit 1 ;; esac
 }
 
 event() { # id, total
