@@ -28,6 +28,14 @@ test('sends wait in line while as much is held as may be, and go on in their ord
   expect(producer.bufferedBytes).toBe(0);
 });
 
+test('what others wait in line for does not linger', async () => {
+  const { producer } = await start({ lingerMs: 600_000, maxBufferedBytes: 1 }, answer);
+  const first = producer.send(event('a'));
+  const second = producer.send(event('b'));
+  expect(await first).toMatchObject({ eventId: 'a' });
+  await Promise.all([producer.flush(), second]);
+});
+
 test('who awaits ready before each send never holds more than is allowed', async () => {
   let most = 0;
   const { producer } = await start({ maxBatch: 20, maxInFlight: 2, maxBufferedBytes: 100_000 }, answer);
