@@ -22,17 +22,15 @@ export async function checkAudit(
   bounds: { readonly answered: number; readonly attempted: number; readonly deadLetters: number },
 ): Promise<Audited> {
   const untilMs = Date.now() + brokerWithinMs;
-  let response = await fetch(`${direct.http}/stats/reconcile`);
-  let audit = (await response.json()) as Reconciled;
-  // The links between the parts live in this process. While it held rows against answers they stood still, and the query
-  // service may have to find the broker again.
-  while (response.ok && !audit.broker_checked && Date.now() < untilMs) {
+  let answer = await askForAudit(direct.http);
+  // The links between the parts live in this process. While it held rows against answers they stood still, connections that
+  // were idle have been closed, and the query service may have to find the broker again.
+  while (Date.now() < untilMs && (answer.broken !== undefined || answer.audit?.broker_checked === false)) {
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    response = await fetch(`${direct.http}/stats/reconcile`);
-    audit = (await response.json()) as Reconciled;
+    answer = await askForAudit(direct.http);
   }
-  if (!response.ok)
-    return { findings: [{ check: 'I4', what: `the audit answered ${response.status}` }], duplicates: 0 };
+  const { audit } = answer;
+  if (audit === undefined) return { findings: [{ check: 'I4', what: answer.broken ?? answer.refusal }], duplicates: 0 };
   const { received, dead_lettered, duplicate_dropped } = audit.counters;
   const findings = findingOf(
     'I4',
@@ -48,4 +46,20 @@ export async function checkAudit(
     findings.push({ check: 'I1', what: `${dead_lettered} dead letters, but ${bounds.deadLetters} poison messages` });
   }
   return { findings, duplicates: duplicate_dropped };
+}
+
+type Answer =
+  | { readonly audit: Reconciled; readonly broken?: undefined }
+  | { readonly audit?: undefined; readonly broken: string }
+  | { readonly audit?: undefined; readonly broken?: undefined; readonly refusal: string };
+
+async function askForAudit(url: string): Promise<Answer> {
+  try {
+    const response = await fetch(`${url}/stats/reconcile`);
+    const text = await response.text();
+    return response.ok ? { audit: JSON.parse(text) } : { refusal: `the audit answered ${response.status}: ${text}` };
+  } catch (error) {
+    const { message, cause } = error as Error;
+    return { broken: `the audit cannot be asked: ${message}, ${String(cause)}` };
+  }
 }
