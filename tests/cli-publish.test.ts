@@ -134,7 +134,7 @@ test('for programs there is JSON', async () => {
 
 test.each([
   [['none.ndjson'], 'none.ndjson cannot be read: ENOENT'],
-  [['.'], '. is a cli.folder.'],
+  [['.'], '. is a folder.'],
   [['first.ndjson', '--map', 'a=b'], '--map is "a=b", but must be <column>=topic'],
   [['first.ndjson', '--id-from', 'no'], '--id-from names "no"'],
   [['--checkpoint', 'x'], '--checkpoint is for files'],
