@@ -1,5 +1,5 @@
 // Reads lines from stdin, publishes each as an event and prints its verdict; sent twice, a line is kept once.
-// Run: node producer.mjs < lines.txt [topic]. GATEWAY_URL is 127.0.0.1:50051 unless set. In this repository after
+// Run: node producer.mjs [topic] < lines.txt. GATEWAY_URL is 127.0.0.1:50051 unless set. In this repository after
 // npm start; elsewhere after npm i with the tarball of npm run pack:sdk.
 import { createInterface } from 'node:readline';
 import { createClient, idFrom } from '@eventsieve/client';
