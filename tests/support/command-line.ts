@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 
 /** The command as it is shipped. */
 export const eventsieve = fileURLToPath(new URL('../../packages/cli/bin/eventsieve.js', import.meta.url));
@@ -49,6 +50,8 @@ export function startOnTerminal(args: readonly string[], { columns = 80, ...opti
 
 function watch(program: string, args: readonly string[], { environment, cwd = tmpdir() }: CommandOptions): Running {
   const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH, ...environment } });
+  // A test that fails must not leave one that follows for ever.
+  onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (bytes) => {
