@@ -160,6 +160,7 @@ test('Ctrl-C waits for the answers that are under way, and the sums are of these
   const after = await totals();
   const inserted = after.unique - before.unique;
   const duplicates = after.duplicates - before.duplicates;
+  expect(inserted + duplicates).toBeLessThan(100_000);
   expect(errors).toBe(`Interrupted after ${inserted + duplicates} of 200000 events.\n`);
   expect(lines.at(-1)).toContain(`received=${inserted + duplicates} inserted=${inserted} duplicates=${duplicates} `);
 });
