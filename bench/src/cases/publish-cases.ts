@@ -6,7 +6,7 @@ export interface PublishCase {
   readonly about: string;
   readonly plan: PublishPlan;
   /** A baseline, or a case before this one. */
-  readonly of: 'ceiling' | 'grpc-noop' | 'http-noop' | 'stored-batch100-struct';
+  readonly of: 'ceiling' | 'grpc-noop' | 'http-noop' | 'stored-batch100-struct' | 'stored-batch100-json';
 }
 
 const grpc = { door: 'grpc' } as const;
@@ -20,6 +20,12 @@ export const publishCases: readonly PublishCase[] = [
     about: 'gRPC, 100 events a call, payload_json, BROKER',
     plan: { ...grpc, payload: 'json' },
     of: 'ceiling',
+  },
+  {
+    name: 'producer-batch100',
+    about: "the client's producer, event by event, calls of 100, payload_json, BROKER",
+    plan: { ...grpc, door: 'producer', payload: 'json' },
+    of: 'stored-batch100-json',
   },
   {
     name: 'dups-batch100',

@@ -1,6 +1,7 @@
 import { openGrpcDoor } from './grpc-door.js';
 import { openHttpDoor } from './http-door.js';
 import type { LoadPlan } from './plan.js';
+import { openProducerDoor } from './producer-door.js';
 import { type Door, runLoad } from './run-load.js';
 import { openStreamDoor } from './stream-door.js';
 
@@ -10,6 +11,7 @@ const doors: Record<LoadPlan['door'], (plan: LoadPlan) => Door> = {
   grpc: openGrpcDoor,
   'grpc-stream': openStreamDoor,
   http: openHttpDoor,
+  producer: openProducerDoor,
 };
 
 process.on('message', async (plan: LoadPlan) => {

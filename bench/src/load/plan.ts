@@ -3,7 +3,8 @@ import type { Percentiles } from './latencies.js';
 
 /** What a loading process sends, and for how long. It travels to that process as it is. */
 export interface LoadPlan {
-  readonly door: 'grpc' | 'grpc-stream' | 'http';
+  /** `producer` is gRPC by the client's producer, which gets the events one by one. */
+  readonly door: 'grpc' | 'grpc-stream' | 'http' | 'producer';
   /** host:port, or the URL of the bridge. */
   readonly target: string;
   readonly batch: number;
