@@ -91,8 +91,8 @@ export const controls: readonly Control[] = [
     patches: [
       {
         file: 'services/query/dist/follow/tail-statements.js',
-        from: 'select position from watermark',
-        to: 'select coalesce(max(position), 0) as position from events',
+        from: 'from watermark w left join',
+        to: 'from (select coalesce(max(position), 0) as position from events) w left join',
       },
     ],
     sql: [],
