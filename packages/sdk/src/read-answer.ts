@@ -5,6 +5,7 @@ import {
   PublishResult,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Timestamp } from '@eventsieve/contract/gen/google/protobuf/timestamp';
+import { readNumber, type WireReading } from '@eventsieve/contract/wire-reading';
 
 /** A result without the names, which are known to who has sent the event. */
 export interface Verdict {
@@ -31,24 +32,17 @@ const eventIdTag = 0x12;
 const outcomeTag = 0x18;
 const positionTag = 0x20;
 
-interface Reading {
-  readonly bytes: Buffer;
-  at: number;
-  /** So far it is what was expected. */
-  sound: boolean;
-}
-
 /**
  * The same as PublishResponse.decode, but for the names: reading those again would be most of the work. What is anything
  * else than names, an outcome and a position is left to the generated code.
  */
 export function readAnswer(bytes: Buffer): Answer {
-  const reading: Reading = { bytes, at: 0, sound: true };
+  const reading: WireReading = { bytes, at: 0, sound: true };
   const answer = readFields(reading);
   return reading.sound ? answer : PublishResponse.decode(bytes);
 }
 
-function readFields(reading: Reading): Answer {
+function readFields(reading: WireReading): Answer {
   const results: Verdict[] = [];
   const sums = { received: 0, accepted: 0, inserted: 0, duplicates: 0, conflicts: 0, rejected: 0 };
   const { bytes } = reading;
@@ -82,7 +76,7 @@ function readFields(reading: Reading): Answer {
   return { ...sums, results };
 }
 
-function readResult(reading: Reading): Verdict {
+function readResult(reading: WireReading): Verdict {
   const { bytes } = reading;
   const length = readNumber(reading);
   const start = reading.at;
@@ -111,21 +105,4 @@ function readResult(reading: Reading): Verdict {
   }
   if (reading.at !== end) reading.sound = false;
   return { outcome, position: position === 0 ? 0n : BigInt(position), firstSeenAt: undefined, error: undefined };
-}
-
-/** A varint below 2 ** 53; a larger or negative one is left to the generated code. */
-function readNumber(reading: Reading): number {
-  const { bytes } = reading;
-  let value = 0;
-  let unit = 1;
-  for (;;) {
-    const byte = bytes[reading.at++];
-    if (byte === undefined || value + (byte & 0x7f) * unit > Number.MAX_SAFE_INTEGER) {
-      reading.sound = false;
-      return 0;
-    }
-    value += (byte & 0x7f) * unit;
-    if (byte < 0x80) return value;
-    unit *= 0x80;
-  }
 }

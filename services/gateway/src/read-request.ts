@@ -1,4 +1,5 @@
 import { type DoorEvent, DoorRequest, type DoorTimestamp } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
+import { readNumber, type WireReading } from '@eventsieve/contract/wire-reading';
 
 // Tags of a request, an event and a timestamp: field number and wire type.
 const eventsTag = 0x0a;
@@ -18,19 +19,12 @@ const nanosTag = 0x10;
  * arrays and more for each event before it reads one. Whatever else comes is its to judge.
  */
 export function readRequest(bytes: Uint8Array): DoorRequest {
-  const reading: Reading = { bytes, at: 0, sound: true };
+  const reading: WireReading = { bytes, at: 0, sound: true };
   const request = readRequestFields(reading);
   return reading.sound ? request : DoorRequest.decode(bytes);
 }
 
-interface Reading {
-  readonly bytes: Uint8Array;
-  at: number;
-  /** So far it is what was expected. */
-  sound: boolean;
-}
-
-function readRequestFields(reading: Reading): DoorRequest {
+function readRequestFields(reading: WireReading): DoorRequest {
   const end = reading.bytes.length;
   const request: DoorRequest = { events: [], waitFor: 0, allowPartial: false };
   while (reading.sound && reading.at < end) {
@@ -55,7 +49,7 @@ function readRequestFields(reading: Reading): DoorRequest {
 
 const none = new Uint8Array(0);
 
-function readEvent(reading: Reading, end: number): DoorEvent {
+function readEvent(reading: WireReading, end: number): DoorEvent {
   let topic: Uint8Array = none;
   let eventId: Uint8Array = none;
   let source: Uint8Array = none;
@@ -89,7 +83,7 @@ function readEvent(reading: Reading, end: number): DoorEvent {
   return { topic, eventId, timestamp, source, payload, payloadJson };
 }
 
-function readTimestamp(reading: Reading, end: number): DoorTimestamp {
+function readTimestamp(reading: WireReading, end: number): DoorTimestamp {
   let seconds = 0;
   let nanos = 0;
   while (reading.sound && reading.at < end) {
@@ -109,7 +103,7 @@ function readTimestamp(reading: Reading, end: number): DoorTimestamp {
   return { seconds: BigInt(seconds), nanos };
 }
 
-function readBytes(reading: Reading, end: number): Uint8Array {
+function readBytes(reading: WireReading, end: number): Uint8Array {
   const from = reading.at;
   const to = readEnd(reading, end);
   const begin = reading.at;
@@ -118,26 +112,9 @@ function readBytes(reading: Reading, end: number): Uint8Array {
 }
 
 /** Where what begins here ends. */
-function readEnd(reading: Reading, end: number): number {
+function readEnd(reading: WireReading, end: number): number {
   const length = readNumber(reading);
   const to = reading.at + length;
   if (to > end) reading.sound = false;
   return reading.sound ? to : end;
-}
-
-/** A varint below 2 ** 53: more of them, or a negative one, are not worth a fast way. */
-function readNumber(reading: Reading): number {
-  const { bytes } = reading;
-  let value = 0;
-  let unit = 1;
-  for (;;) {
-    const byte = bytes[reading.at++];
-    if (byte === undefined || value + (byte & 0x7f) * unit > Number.MAX_SAFE_INTEGER) {
-      reading.sound = false;
-      return 0;
-    }
-    value += (byte & 0x7f) * unit;
-    if (byte < 0x80) return value;
-    unit *= 0x80;
-  }
 }
