@@ -1,12 +1,6 @@
-import type { CallOptions, ClientReadableStream, Metadata, ServiceError } from '@grpc/grpc-js';
-import { metadataFor, type Peer } from './call.js';
+import type { ServiceError } from '@grpc/grpc-js';
+import { type Method, metadataFor, type Peer } from './call.js';
 import { closed, ofGrpc } from './error.js';
-
-type Method<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: Partial<CallOptions>,
-) => ClientReadableStream<Response>;
 
 export interface StreamSettings {
   /** The call ends when it fires. */
@@ -20,14 +14,17 @@ export interface StreamSettings {
  * server is slowed down. The call ends with the loop.
  */
 export async function* callStream<Request, Response>(
-  peer: Peer<unknown>,
-  method: Method<Request, Response>,
+  peer: Peer,
+  { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
   request: Request,
   { signal, silenceMs }: StreamSettings,
 ): AsyncGenerator<Response> {
   const metadata = await metadataFor(peer, peer.timeoutMs, signal);
   signal.throwIfAborted();
-  const call = begin(() => method.call(peer.client, request, metadata, {}), peer.address);
+  const call = begin(
+    () => peer.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata, {}),
+    peer.address,
+  );
   // Cancelling is an error, too, and may come when the loop has ended.
   call.on('error', () => undefined);
   const cancel = () => call.cancel();

@@ -1,10 +1,7 @@
-import type { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import type { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import {
-  HealthClient,
+  HealthService,
   HealthCheckResponse_ServingStatus as Status,
 } from '@eventsieve/contract/gen/grpc/health/v1/health';
-import { credentials, type Client as GrpcClient } from '@grpc/grpc-js';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { EventsieveError } from './error.js';
 
@@ -25,11 +22,7 @@ export interface ServerHealth {
   readonly error?: EventsieveError;
 }
 
-export async function checkHealth(
-  gateway: Peer<IngestServiceClient>,
-  query: Peer<QueryServiceClient>,
-  settings: CallSettings,
-): Promise<Health> {
+export async function checkHealth(gateway: Peer, query: Peer, settings: CallSettings): Promise<Health> {
   const [first, second] = await Promise.all([
     checkServer(gateway, ['nats'], settings),
     checkServer(query, ['postgres', 'nats'], settings),
@@ -37,16 +30,10 @@ export async function checkHealth(
   return { ok: first.status === 'serving' && second.status === 'serving', gateway: first, query: second };
 }
 
-async function checkServer(
-  peer: Peer<GrpcClient>,
-  names: readonly string[],
-  settings: CallSettings,
-): Promise<ServerHealth> {
+async function checkServer(peer: Peer, names: readonly string[], settings: CallSettings): Promise<ServerHealth> {
   const { address } = peer;
-  // On the connection that there is.
-  const client = new HealthClient(address, credentials.createInsecure(), { channelOverride: peer.client.getChannel() });
   const isServing = async (service: string) => {
-    const { status } = await callUnary({ ...peer, client }, client.check, { service }, settings);
+    const { status } = await callUnary(peer, HealthService.check, { service }, settings);
     return status === Status.SERVING;
   };
   try {

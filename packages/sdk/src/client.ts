@@ -1,5 +1,3 @@
-import { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import type { CallSettings } from './call.js';
 import { checkHealth, type Health } from './check-health.js';
 import { type ConnectOptions, connect } from './connect.js';
@@ -33,8 +31,8 @@ export interface Client extends Reader {
 /** Connects at the first call, and again whenever a connection is lost. */
 export function createClient(options: ClientOptions = {}): Client {
   const { gateway: gatewayUrl = '127.0.0.1:50051', query: queryUrl = '127.0.0.1:50052', ...connection } = options;
-  const gateway = connect(IngestServiceClient, gatewayUrl, connection);
-  const query = connect(QueryServiceClient, queryUrl, connection);
+  const gateway = connect(gatewayUrl, connection);
+  const query = connect(queryUrl, connection);
 
   function publish(event: NewEvent, options?: PublishOptions): Promise<PublishResult>;
   function publish(events: readonly NewEvent[], options?: PublishOptions): Promise<PublishAnswer>;

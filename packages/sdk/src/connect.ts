@@ -1,5 +1,5 @@
 import { readTraceparent } from '@eventsieve/contract/traceparent';
-import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import type { Peer } from './call.js';
 import { type CallMetadata, metadataSource } from './call-metadata.js';
 import { refuse } from './error.js';
@@ -36,11 +36,9 @@ export interface ConnectOptions {
   readonly userAgent?: string | undefined;
 }
 
-type Constructor<T> = new (address: string, security: ChannelCredentials, options: ChannelOptions) => T;
-
 const ownUserAgent = 'eventsieve-client/0.1.0';
 
-export function connect<T>(Client: Constructor<T>, url: string, options: ConnectOptions): Peer<T> {
+export function connect(url: string, options: ConnectOptions): Peer {
   const [scheme = ''] = /^(?:grpc|http)s?:\/\//i.exec(url) ?? [];
   const address = url.slice(scheme.length).replace(/\/$/, '');
   const tls = options.tls ?? /s:/i.test(scheme);

@@ -1,4 +1,4 @@
-import type { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import {
   type DeadLetter,
@@ -71,14 +71,13 @@ export interface DeadLetters {
 
 const defaultPageSize = 500;
 
-export function createDeadLetters(query: Peer<QueryServiceClient>): DeadLetters {
-  const { client } = query;
+export function createDeadLetters(query: Peer): DeadLetters {
   return {
     async *list({ state, order, pageSize = defaultPageSize, timeoutMs, signal, retry, ...given } = {}) {
       const filter = encodeLetterFilter(given, state);
       const read = async (cursor: string) => {
         const request = { filter, limit: pageSize, cursor, newestFirst: order === 'desc' };
-        const answer = await callUnary(query, client.listDeadLetters, request, { timeoutMs, signal });
+        const answer = await callUnary(query, QueryServiceService.listDeadLetters, request, { timeoutMs, signal });
         const { deadLetters, nextCursor } = answer;
         return { deadLetters, ...(nextCursor === '' ? {} : { nextCursor }) };
       };
@@ -86,7 +85,7 @@ export function createDeadLetters(query: Peer<QueryServiceClient>): DeadLetters 
     },
     async get(position, settings) {
       try {
-        const { deadLetter } = await callUnary(query, client.getDeadLetter, { position }, settings);
+        const { deadLetter } = await callUnary(query, QueryServiceService.getDeadLetter, { position }, settings);
         return deadLetter && wholeDeadLetterOf(deadLetter);
       } catch (error) {
         if (error instanceof EventsieveError && error.code === 'NOT_FOUND') return undefined;
@@ -95,7 +94,7 @@ export function createDeadLetters(query: Peer<QueryServiceClient>): DeadLetters 
     },
     async redrive(choice, { limit = 0, dryRun = false, ...settings } = {}) {
       const request = { ...encodeChoice(choice), limit, dryRun };
-      const answer = await callUnary(query, client.redriveDeadLetters, request, settings);
+      const answer = await callUnary(query, QueryServiceService.redriveDeadLetters, request, settings);
       const results = answer.results.map(({ position, redrivenPosition, error, ...result }) => {
         const outcome = redriveOutcomeOf(result.outcome);
         return {
@@ -109,7 +108,7 @@ export function createDeadLetters(query: Peer<QueryServiceClient>): DeadLetters 
     },
     async discard(choice, { limit = 0, dryRun = false, ...settings } = {}) {
       const request = { ...encodeChoice(choice), limit, dryRun };
-      const { matched, positions } = await callUnary(query, client.discardDeadLetters, request, settings);
+      const { matched, positions } = await callUnary(query, QueryServiceService.discardDeadLetters, request, settings);
       return { matched: Number(matched), positions };
     },
   };

@@ -1,5 +1,5 @@
 import type { StoredEvent as WireStoredEvent } from '@eventsieve/contract/gen/eventsieve/v1/event';
-import type { QueryServiceClient, Conflict as WireConflict } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService, type Conflict as WireConflict } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { type StoredEvent, storedEventOf } from './event.js';
 
@@ -59,11 +59,11 @@ export type ConflictSide =
   | { readonly expired: true; readonly position: bigint; readonly receivedAt: string };
 
 export async function readDuplicates(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   { topic = '', source = '', limit = 0, cursor = '', ...settings }: DuplicatesOptions,
 ): Promise<Duplicates> {
   const request = { topic, source, limit, cursor };
-  const answer = await callUnary(query, query.client.listDuplicates, request, settings);
+  const answer = await callUnary(query, QueryServiceService.listDuplicates, request, settings);
   const { window, nextCursor } = answer;
   return {
     sources: answer.sources.map((each) => ({

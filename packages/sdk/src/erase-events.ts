@@ -1,4 +1,4 @@
-import type { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { EventsieveError, refuse } from './error.js';
 
@@ -12,7 +12,7 @@ export interface Erasure {
  * an id it is the whole topic.
  */
 export async function eraseEvents(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   target: { readonly topic: string; readonly eventId?: string },
   settings: CallSettings,
 ): Promise<Erasure | undefined> {
@@ -23,7 +23,7 @@ export async function eraseEvents(
   let erased = 0;
   for (;;) {
     try {
-      const answer = await callUnary(query, query.client.eraseEvents, request, settings);
+      const answer = await callUnary(query, QueryServiceService.eraseEvents, request, settings);
       erased += Number(answer.erased);
       if (!answer.more) return { erased };
     } catch (error) {

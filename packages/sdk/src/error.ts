@@ -81,6 +81,10 @@ export function brokenAnswer(): EventsieveError {
   return new EventsieveError(new ContractError('INTERNAL', 'the answer has fewer verdicts than events were sent'));
 }
 
+export function unreadable(address: string, cause: unknown): EventsieveError {
+  return new EventsieveError(new ContractError('INTERNAL', `${address}: the answer cannot be read`, { cause }));
+}
+
 // grpc-js has one code for a server that is busy and for a message that will never fit.
 const tooLarge = /message larger than max|size larger than/;
 // What is left of a call whose server was killed; grpc-js calls it INTERNAL.

@@ -1,5 +1,5 @@
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
-import { EventStatus, type QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { EventStatus, QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { EventsieveError } from './error.js';
 import { type StoredEvent, storedEventOf } from './event.js';
@@ -13,14 +13,14 @@ export type FoundEvent =
 
 /** Undefined when the id was never seen. */
 export async function getEvent(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   topic: string,
   eventId: string,
   settings: CallSettings,
 ): Promise<FoundEvent | undefined> {
   const request = { topic, eventId, payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON };
   try {
-    const { status, event } = await callUnary(query, query.client.getEvent, request, settings);
+    const { status, event } = await callUnary(query, QueryServiceService.getEvent, request, settings);
     if (status === EventStatus.EVENT_STATUS_DEAD_LETTERED) return { status: 'dead_lettered' };
     if (event === undefined) return { status: 'pending' };
     const found = storedEventOf(event);

@@ -1,5 +1,5 @@
 import { PayloadFormat } from '@eventsieve/contract/gen/eventsieve/v1/event';
-import { Order, type QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { Order, QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { type EventFilter, encodeFilter } from './encode-filter.js';
 import { type StoredEvent, storedEventOf } from './event.js';
@@ -20,17 +20,14 @@ export interface EventPage {
   readonly stopped: boolean;
 }
 
-export function listPages(
-  query: Peer<QueryServiceClient>,
-  { retry, cursor, ...asked }: ListOptions,
-): AsyncGenerator<EventPage> {
+export function listPages(query: Peer, { retry, cursor, ...asked }: ListOptions): AsyncGenerator<EventPage> {
   return readPages((at) => readPage(query, asked, at), { retry, cursor, signal: asked.signal });
 }
 
 const defaultPageSize = 500;
 
 async function readPage(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   { order, pageSize = defaultPageSize, timeoutMs, signal, ...filter }: ListOptions,
   cursor: string,
 ): Promise<EventPage> {
@@ -42,6 +39,6 @@ async function readPage(
     payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON,
   };
   const settings = { timeoutMs, signal };
-  const { events, nextCursor, stopped } = await callUnary(query, query.client.listEvents, request, settings);
+  const { events, nextCursor, stopped } = await callUnary(query, QueryServiceService.listEvents, request, settings);
   return { events: events.map(storedEventOf), ...(nextCursor === '' ? {} : { nextCursor }), stopped };
 }

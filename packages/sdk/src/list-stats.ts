@@ -1,4 +1,4 @@
-import { type QueryServiceClient, StatsGroup } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService, StatsGroup } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { refuse } from './error.js';
 import { type ReadPagesOptions, readPages } from './read-pages.js';
@@ -24,7 +24,7 @@ const groups: Readonly<Record<string, StatsGroup>> = {
 
 /** By name. */
 export async function* listStats(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   by: 'topic' | 'source',
   { topic = '', pageSize: limit = defaultPageSize, retry, ...settings }: StatsByOptions,
 ): AsyncGenerator<NamedCounts> {
@@ -32,7 +32,7 @@ export async function* listStats(
   if (group === undefined) throw refuse([{ field: 'group', message: 'must be topic or source' }]);
   const read = async (cursor: string) => {
     const request = { group, topic, limit, cursor };
-    const answer = await callUnary(query, query.client.listStats, request, settings);
+    const answer = await callUnary(query, QueryServiceService.listStats, request, settings);
     const { nextCursor } = answer;
     return { groups: answer.groups, ...(nextCursor === '' ? {} : { nextCursor }) };
   };

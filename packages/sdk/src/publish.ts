@@ -1,11 +1,10 @@
 import {
-  type IngestServiceClient,
   IngestServiceService,
   PublishResponse,
   Outcome as WireOutcome,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { readTraceparent } from '@eventsieve/contract/traceparent';
-import { type CallSettings, callUnary, type Peer, type TracedSettings } from './call.js';
+import { type CallSettings, callUnary, type Method, type Peer, type TracedSettings } from './call.js';
 import { type EventFault, readEvent, requestTail, writeEvent } from './encode-event.js';
 import { brokenAnswer, refuse } from './error.js';
 import type { NewEvent } from './event.js';
@@ -72,7 +71,7 @@ export interface EventName {
 const bytesOfEvent = 256;
 
 export async function publishEvents(
-  gateway: Peer<IngestServiceClient>,
+  gateway: Peer,
   events: readonly NewEvent[],
   options: PublishOptions,
 ): Promise<PublishAnswer> {
@@ -116,24 +115,16 @@ export async function publishEvents(
   };
 }
 
-const { path } = IngestServiceService.publish;
-const asItIs = (bytes: Buffer) => bytes;
+/** Takes a request that is bytes already, and reads no more of the answer than is wanted. */
+const publishInBytes: Method<Buffer, Answer> = {
+  path: IngestServiceService.publish.path,
+  requestSerialize: (bytes) => bytes,
+  responseDeserialize: readAnswer,
+};
 
 /** The same bytes again when it is tried again. */
-export function callPublish(
-  gateway: Peer<IngestServiceClient>,
-  bytes: Buffer,
-  settings: TracedSettings,
-): Promise<Answer> {
-  return callUnary<Buffer, Answer>(
-    gateway,
-    (request, metadata, options, done) =>
-      gateway.client.makeUnaryRequest(path, asItIs, readAnswer, request, metadata, options, (error, response) =>
-        done(error, response as Answer),
-      ),
-    bytes,
-    settings,
-  );
+export function callPublish(gateway: Peer, bytes: Buffer, settings: TracedSettings): Promise<Answer> {
+  return callUnary(gateway, publishInBytes, bytes, settings);
 }
 
 export const outcomes: Readonly<Partial<Record<WireOutcome, Outcome>>> = {

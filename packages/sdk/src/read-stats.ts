@@ -1,4 +1,4 @@
-import type { QueryServiceClient, Counts as WireCounts } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService, type Counts as WireCounts } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { formatInstant } from './instant.js';
 import { type SettledCounts, settledCountsOf } from './settled-counts.js';
@@ -46,8 +46,8 @@ export interface Difference {
   readonly message: string;
 }
 
-export async function readStats(query: Peer<QueryServiceClient>, settings: CallSettings): Promise<Stats> {
-  const response = await callUnary(query, query.client.getStats, {}, settings);
+export async function readStats(query: Peer, settings: CallSettings): Promise<Stats> {
+  const response = await callUnary(query, QueryServiceService.getStats, {}, settings);
   return {
     ...countsOf(response.current),
     lifetime: countsOf(response.lifetime),
@@ -58,8 +58,8 @@ export async function readStats(query: Peer<QueryServiceClient>, settings: CallS
   };
 }
 
-export async function reconcile(query: Peer<QueryServiceClient>, settings: CallSettings): Promise<Reconciliation> {
-  const response = await callUnary(query, query.client.reconcile, {}, settings);
+export async function reconcile(query: Peer, settings: CallSettings): Promise<Reconciliation> {
+  const response = await callUnary(query, QueryServiceService.reconcile, {}, settings);
   return {
     ok: response.ok,
     differences: response.differences.map(({ what, expected, found, positions, message }) => ({
@@ -78,8 +78,8 @@ export async function reconcile(query: Peer<QueryServiceClient>, settings: CallS
 }
 
 /** Makes the present counts the baseline of stats; nothing is deleted. Returns when that was (ISO 8601, UTC). */
-export async function resetStats(query: Peer<QueryServiceClient>, settings: CallSettings): Promise<{ since: string }> {
-  const { since } = await callUnary(query, query.client.resetStats, {}, settings);
+export async function resetStats(query: Peer, settings: CallSettings): Promise<{ since: string }> {
+  const { since } = await callUnary(query, QueryServiceService.resetStats, {}, settings);
   return { since: since ? formatInstant(since) : '' };
 }
 

@@ -1,4 +1,3 @@
-import type { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import type { CallSettings, Peer } from './call.js';
 import { createDeadLetters, type DeadLetters } from './dead-letter-calls.js';
 import { type Duplicates, type DuplicatesOptions, readDuplicates } from './duplicates.js';
@@ -49,7 +48,7 @@ export interface OwnReader extends Reader {
   endTails(): void;
 }
 
-export function createReader(query: Peer<QueryServiceClient>): OwnReader {
+export function createReader(query: Peer): OwnReader {
   const tails = new Set<Tail>();
   return {
     async *list(options = {}) {

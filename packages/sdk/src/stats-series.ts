@@ -1,5 +1,5 @@
 import type { FieldError } from '@eventsieve/contract/errors';
-import { type QueryServiceClient, SeriesStep } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService, SeriesStep } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { type CallSettings, callUnary, type Peer } from './call.js';
 import { encodeTime } from './encode-filter.js';
 import { refuse } from './error.js';
@@ -36,7 +36,7 @@ const steps: Readonly<Record<string, SeriesStep>> = {
 };
 
 export async function readSeries(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   { topic = '', from, to, step: wanted = '1m', ...settings }: SeriesOptions,
 ): Promise<StatsSeries> {
   const faults: FieldError[] = [];
@@ -44,7 +44,12 @@ export async function readSeries(
   if (step === undefined) faults.push({ field: 'step', message: 'must be 1m, 1h or 1d' });
   const times = { from: encodeTime('from', from, faults), to: encodeTime('to', to, faults) };
   if (step === undefined || faults.length > 0) throw refuse(faults);
-  const { points, totals } = await callUnary(query, query.client.getStatsSeries, { topic, ...times, step }, settings);
+  const { points, totals } = await callUnary(
+    query,
+    QueryServiceService.getStatsSeries,
+    { topic, ...times, step },
+    settings,
+  );
   return {
     points: points.map(({ begin, counts }) => ({
       begin: begin ? formatInstant(begin) : '',

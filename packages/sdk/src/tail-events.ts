@@ -1,5 +1,5 @@
 import { EventsieveError as ContractError } from '@eventsieve/contract/errors';
-import type { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { wait } from './backoff.js';
 import type { Peer } from './call.js';
 import { callStream } from './call-stream.js';
@@ -47,7 +47,7 @@ export interface TailSurroundings {
 }
 
 export function tailEvents(
-  query: Peer<QueryServiceClient>,
+  query: Peer,
   options: TailOptions,
   { onEnd = () => undefined, silenceMs = usualSilenceMs }: TailSurroundings = {},
 ): Tail {
@@ -94,7 +94,7 @@ export function tailEvents(
       const request = at === undefined ? requests.first : requests.after(at);
       try {
         const settings = { signal: ending.signal, silenceMs };
-        for await (const { event, cursor } of callStream(query, query.client.tailEvents, request, settings)) {
+        for await (const { event, cursor } of callStream(query, QueryServiceService.tailEvents, request, settings)) {
           failures = 0;
           at = cursor;
           told?.resolve();

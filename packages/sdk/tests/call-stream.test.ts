@@ -1,4 +1,4 @@
-import { QueryServiceClient, TailEventsRequest } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { QueryServiceService, TailEventsRequest } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { expect, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import { callStream } from '../src/call-stream.js';
@@ -7,10 +7,10 @@ import { startFakeQuery } from './fake-query.js';
 
 test('the call ends with the loop, and with its signal; a client that is closed makes none', async () => {
   const query = await startFakeQuery((tail) => tail.signOfLife(1));
-  const peer = connect(QueryServiceClient, query.address, {});
+  const peer = connect(query.address, {});
   const controller = new AbortController();
   const settings = { signal: controller.signal, silenceMs: 60_000 };
-  const call = () => callStream(peer, peer.client.tailEvents, TailEventsRequest.fromPartial({}), settings);
+  const call = () => callStream(peer, QueryServiceService.tailEvents, TailEventsRequest.fromPartial({}), settings);
   try {
     for await (const { cursor } of call()) {
       expect(cursor).toBe('1');
@@ -27,7 +27,7 @@ test('the call ends with the loop, and with its signal; a client that is closed 
 
     peer.client.close();
     const open = new AbortController().signal;
-    const third = callStream(peer, peer.client.tailEvents, TailEventsRequest.fromPartial({}), {
+    const third = callStream(peer, QueryServiceService.tailEvents, TailEventsRequest.fromPartial({}), {
       ...settings,
       signal: open,
     });

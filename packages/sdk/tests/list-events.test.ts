@@ -1,4 +1,3 @@
-import { QueryServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { expect, test } from 'vitest';
 import { connect } from '../src/connect.js';
 import { type EventPage, listPages } from '../src/list-events.js';
@@ -13,7 +12,7 @@ test('a search that is stopped with nothing found is followed to its end, by the
       { events: [{ event: undefined, position: 7n, receivedAt: undefined }] },
     ],
   );
-  const peer = connect(QueryServiceClient, query.address, {});
+  const peer = connect(query.address, {});
   const pages: EventPage[] = [];
   for await (const page of listPages(peer, { source: 's', order: 'desc', pageSize: 3 })) pages.push(page);
   peer.client.close();

@@ -1,5 +1,5 @@
 import { EventsieveError as ServerError } from '@eventsieve/contract/errors';
-import { QueryServiceClient, TailStart } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { TailStart } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import { afterEach, expect, test } from 'vitest';
 import { waitUntil } from '../../../tests/support/wait-until.js';
 import type { Peer } from '../src/call.js';
@@ -23,9 +23,9 @@ interface Scene {
 async function follow(
   onTail: (tail: FakeTail, number: number) => void,
   { options = {}, surroundings = {}, connection = {} }: Scene = {},
-): Promise<{ query: FakeQuery; tail: Tail; peer: Peer<QueryServiceClient> }> {
+): Promise<{ query: FakeQuery; tail: Tail; peer: Peer }> {
   const query = await startFakeQuery(onTail);
-  const peer = connect(QueryServiceClient, query.address, connection);
+  const peer = connect(query.address, connection);
   const tail = tailEvents(peer, options, surroundings);
   cleanUps.push(
     () => query.stop(),

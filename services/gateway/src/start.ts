@@ -4,11 +4,10 @@ import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import { duplex } from '@eventsieve/runtime/grpc-duplex';
 import { createHealth } from '@eventsieve/runtime/grpc-health';
 import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
-import { startGrpcServer, tolerant, unary } from '@eventsieve/runtime/grpc-server';
+import { type MethodCodec, startGrpcServer, tolerant, unary } from '@eventsieve/runtime/grpc-server';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { openSidePort } from '@eventsieve/runtime/side-port';
 import { ensureStream } from '@eventsieve/runtime/stream';
-import type { MethodDefinition } from '@grpc/grpc-js';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { createAdmission } from './admission.js';
 import { readConfig } from './config.js';
@@ -107,7 +106,8 @@ export const startGateway: StartPart = async (environment, logger) => {
     ensureStream: ensure,
   };
 
-  const handlePublish = unary<ArrivedRequest, Answer>(
+  const publishMethod = unary(
+    { path: IngestServiceService.publish.path, ...ownView },
     (request, context) => {
       if (stopping) throw stoppingNow();
       return publish(gateway, request, context);
@@ -129,10 +129,14 @@ export const startGateway: StartPart = async (environment, logger) => {
     services: [
       {
         definition: {
-          publish: intoOwnView(IngestServiceService.publish),
-          publishStream: intoOwnView(IngestServiceService.publishStream),
+          publish: publishMethod.definition,
+          publishStream: {
+            ...IngestServiceService.publishStream,
+            requestDeserialize: tolerant(ownView.requestDeserialize),
+            responseSerialize: ownView.responseSerialize,
+          },
         },
-        implementation: { publish: handlePublish, publishStream: handlePublishStream },
+        implementation: { publish: publishMethod.handler, publishStream: handlePublishStream },
       },
       health.service,
       ...reflectionServices([serviceName, 'grpc.health.v1.Health']),
@@ -167,11 +171,8 @@ export const startGateway: StartPart = async (environment, logger) => {
   };
 };
 
-/** A method of the API, read into the gateway's own view of the request. */
-function intoOwnView(method: unknown): MethodDefinition<ArrivedRequest, Answer> {
-  const ofApi = method as MethodDefinition<ArrivedRequest, Answer>;
-  return tolerant({ ...ofApi, responseSerialize: writeResponse }, (bytes) => ({
-    ...readRequest(bytes),
-    bytes: bytes.length,
-  }));
-}
+/** The gateway's own view of a request and of its answer. */
+const ownView: MethodCodec<ArrivedRequest, Answer> = {
+  requestDeserialize: (bytes) => ({ ...readRequest(bytes), bytes: bytes.length }),
+  responseSerialize: writeResponse,
+};

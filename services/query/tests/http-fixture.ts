@@ -27,19 +27,23 @@ export async function startFakeGateway(): Promise<FakeGateway> {
   const calls: FakeGateway['calls'] = [];
   const health = createHealth([]);
   health.set(true);
-  const publish = unary<PublishRequest, PublishResponse>(async (request, context) => {
+  const handle = async (request: PublishRequest, context: CallContext) => {
     calls.push({ request, context });
     const answer = await how(request);
     if (answer instanceof EventsieveError) throw answer;
     return answer;
-  }, silent);
+  };
+  const publish = unary(IngestServiceService.publish, handle, silent);
   const server = await startGrpcServer({
     host: '127.0.0.1',
     port: 0,
     portVariable: 'none',
     maxReceiveBytes: 64 * 1024 ** 2,
     drainMs: 100,
-    services: [{ definition: IngestServiceService, implementation: { publish } }, health.service],
+    services: [
+      { definition: { publish: publish.definition }, implementation: { publish: publish.handler } },
+      health.service,
+    ],
   });
   return {
     address: server.address,

@@ -1,4 +1,3 @@
-import type { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Peer } from '../call.js';
 import { brokenAnswer, type EventsieveError, refuse, timedOut, unforeseen, withoutIndex } from '../error.js';
 import { callPublish, resultOf } from '../publish.js';
@@ -7,7 +6,7 @@ import { type RetryOptions, withRetries } from '../retry.js';
 import { type Batch, type Entry, requestOf } from './batch.js';
 
 export interface Delivery {
-  readonly gateway: Peer<IngestServiceClient>;
+  readonly gateway: Peer;
   /** What a request ends with. */
   readonly tail: Buffer;
   readonly retry: RetryOptions | boolean | undefined;

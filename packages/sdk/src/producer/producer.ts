@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import type { IngestServiceClient } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { Peer } from '../call.js';
 import { type ReadyEvent, readEvent, requestTail } from '../encode-event.js';
 import { aborted, closed, type EventsieveError, refuse, unforeseen, withoutIndex } from '../error.js';
@@ -48,7 +47,7 @@ const mostBatchBytes = 1024 ** 2;
 const leastBatchBytes = 32 * 1024;
 
 export function createProducer(
-  gateway: Peer<IngestServiceClient>,
+  gateway: Peer,
   given: ProducerOptions = {},
   onClosed: () => void = () => undefined,
 ): Producer {

@@ -37,20 +37,24 @@ export function queryService(
     answer: (queries: Queries, request: Request) => Promise<Response>,
   ) {
     const name = method.path.slice(method.path.lastIndexOf('/') + 1);
-    const handler = unary<Request, Response>(
-      (request) =>
+    return unary(
+      method,
+      (request: Request) =>
         answer(queries, request).catch((error: unknown) => {
           throw databaseError(error);
         }),
       logger,
       (call) => metrics.called(name, call),
     );
-    return { definition: tolerant(method), handler };
   }
 
   /** Its messages are encoded once, for everybody who follows. */
   const tail = {
-    definition: { ...tolerant(definition.tailEvents), responseSerialize: (encoded: Buffer) => encoded },
+    definition: {
+      ...definition.tailEvents,
+      requestDeserialize: tolerant(definition.tailEvents.requestDeserialize),
+      responseSerialize: (encoded: Buffer) => encoded,
+    },
     handler: serverStream<TailEventsRequest, Buffer>(
       (request, audience) =>
         tailEvents(following, metrics, request, audience).catch((error: unknown) => {
