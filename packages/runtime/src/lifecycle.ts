@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { type Environment, readEnvironment } from './environment.js';
 import { createLogger, type Logger, readLogConfig } from './logger.js';
 import { SettingsError, settingsOf } from './settings.js';
@@ -20,6 +21,9 @@ const stopSignals = ['SIGTERM', 'SIGINT'] as const;
  * drain that takes too long, ends the process at once.
  */
 export async function runService(service: string, start: StartPart): Promise<void> {
+  // Little survives a minor collection here. Where every core has work, its helpers wait for their turn, and all that this
+  // process does waits for them.
+  setFlagsFromString('--no-parallel-scavenge');
   let logger: Logger | undefined;
   let stopping = false;
   const asked = askedToStop(() => logger?.error(`${service} was told twice to stop: it ends at once`));
