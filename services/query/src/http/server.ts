@@ -61,12 +61,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
  */
 function drains(app: FastifyInstance): () => void {
   let draining = false;
-  app.addHook('onRequest', async () => {
-    if (!draining) return;
-    throw new EventsieveError('UNAVAILABLE', 'the service is stopping', { reason: 'STOPPING', retryAfterMs: 1_000 });
+  app.addHook('onRequest', (_, __, done) => {
+    if (!draining) return done();
+    done(new EventsieveError('UNAVAILABLE', 'the service is stopping', { reason: 'STOPPING', retryAfterMs: 1_000 }));
   });
-  app.addHook('onSend', async (_, reply) => {
+  app.addHook('onSend', (_, reply, payload, done) => {
     if (draining) reply.header('connection', 'close');
+    done(null, payload);
   });
   return () => {
     draining = true;
@@ -127,13 +128,12 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
   takeBodies(app, maxRequestBytes, hold);
   app.setErrorHandler((error, request, reply) => fail(error, `${request.method} ${request.routeOptions.url}`, reply));
   app.setNotFoundHandler((_, reply) => fail(new EventsieveError('NOT_FOUND', 'there is nothing here'), '', reply));
-  app.addHook('onRequest', async ({ raw }) => {
-    if (raw.headers.host !== undefined || raw.httpVersion !== '1.1') return;
-    throw invalid([{ field: 'host', message: 'is missing: HTTP/1.1 wants this header' }]);
-  });
-  // Before a body is read: a path that does not exist must not complain of the body's type.
-  app.addHook('onRequest', async (request) => {
-    if (request.is404) throw new EventsieveError('NOT_FOUND', 'there is nothing here');
+  app.addHook('onRequest', ({ raw, is404 }, _, done) => {
+    if (raw.headers.host === undefined && raw.httpVersion === '1.1') {
+      return done(invalid([{ field: 'host', message: 'is missing: HTTP/1.1 wants this header' }]));
+    }
+    // Before a body is read: a path that does not exist must not complain of the body's type.
+    done(is404 ? new EventsieveError('NOT_FOUND', 'there is nothing here') : undefined);
   });
   refuseOtherMethods(app, serve);
   return app;

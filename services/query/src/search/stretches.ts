@@ -15,6 +15,8 @@ export interface Stretch {
 
 interface ChapterRow {
   readonly frontier: string;
+  /** Beyond it are no more events than workers have under way. */
+  readonly settled: string;
   readonly first_position: string | null;
   readonly last_position: string;
   readonly received_from_us: string;
@@ -51,7 +53,9 @@ export async function* stretchesOf(
   for (;;) {
     const rows = await readChapters(database, filter, bounds, descending, atOnce);
     const frontier = BigInt(rows[0]?.frontier ?? 0);
-    const tail = { low: frontier < low ? low : frontier + 1n, high, ...days };
+    const times =
+      BigInt(rows[0]?.settled ?? 0) - frontier < shortStretch ? { ...days, ...exactly(days, filter) } : days;
+    const tail = { low: frontier < low ? low : frontier + 1n, high, ...times };
     if (descending && !tailShown && tail.low <= high) yield tail;
     tailShown = true;
     const chapters = rows.filter(({ first_position }) => first_position !== null);
@@ -114,8 +118,11 @@ function readChapters(
        union all
        select first_position, last_position, received_from, received_to from begun where ${conditions}
      )
-     select f.frontier, c.*
-     from (select coalesce((select last_position from begun), w.frontier) as frontier from whole w) f left join (
+     select f.frontier, f.settled, c.*
+     from (
+       select coalesce((select last_position from begun), w.frontier) as frontier, (select position from watermark) as settled
+       from whole w
+     ) f left join (
        select first_position, last_position,
               (extract(epoch from received_from) * 1000000)::bigint as received_from_us,
               (extract(epoch from received_to) * 1000000)::bigint as received_to_us
