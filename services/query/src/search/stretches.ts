@@ -11,6 +11,9 @@ export interface Stretch {
   readonly receivedFromUs: bigint | undefined;
   /** Nothing in it that is wanted was received at or after this. */
   readonly receivedToUs: bigint | undefined;
+  /** The times of the events that are wanted, where it is short enough to pass over the others without asking for the time. */
+  readonly happenedFromUs?: bigint | undefined;
+  readonly happenedToUs?: bigint | undefined;
 }
 
 interface ChapterRow {
@@ -80,11 +83,13 @@ const shortStretch = 100_000n;
 
 function exactly(
   { receivedFromUs, receivedToUs }: Pick<Stretch, 'receivedFromUs' | 'receivedToUs'>,
-  { receivedFromUs: fromUs, receivedToUs: toUs }: EventFilter,
+  { receivedFromUs: fromUs, receivedToUs: toUs, happenedFromUs, happenedToUs }: EventFilter,
 ) {
   return {
     receivedFromUs: most(receivedFromUs, fromUs ?? receivedFromUs),
     receivedToUs: least(receivedToUs, toUs ?? receivedToUs),
+    happenedFromUs,
+    happenedToUs,
   };
 }
 

@@ -105,6 +105,7 @@ function lane(
     `(${names.join(', ')}) >= ${place(stretch.low)}`,
     `(${names.join(', ')}) <= ${place(stretch.high)}`,
     ...within('received_at', stretch.receivedFromUs, stretch.receivedToUs, bind),
+    ...within('"timestamp"', stretch.happenedFromUs, stretch.happenedToUs, bind),
   ];
   const order = names.map((name) => `${name} ${descending ? 'desc' : 'asc'}`).join(', ');
   const events = `select * from events where ${where.join(' and ')} order by ${order}`;
