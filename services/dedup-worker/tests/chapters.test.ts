@@ -6,7 +6,7 @@ const { database, empty, settle, rollUp, rollUpAll, reached, counted } = await o
 afterAll(() => database.drop());
 beforeEach(empty);
 
-const chapterSize = 16_384;
+const chapterSize = 8_192;
 
 /** Straight into the table: there must be many. */
 const insertEvents = (from: number, to: number) =>
@@ -43,10 +43,10 @@ async function expectWholeChapters(): Promise<void> {
 
 test('chapters have no holes, and tell the times of their events', async () => {
   await insertEvents(1, 3);
-  await insertEvents(15_000, 37_000);
+  await insertEvents(7_500, 18_500);
   await insertEvents(chapterSize * 5, chapterSize * 5);
   await insertEvents(chapterSize * 7 + 1, chapterSize * 7 + 1);
-  for (const position of [2, chapterSize - 1, chapterSize, chapterSize + 1, 35_000, chapterSize * 6, 125_000]) {
+  for (const position of [2, chapterSize - 1, chapterSize, chapterSize + 1, 17_500, chapterSize * 6, 62_500]) {
     await settle(position);
     await rollUpAll(20_000);
     expect(await reached()).toBe(position);
@@ -56,7 +56,7 @@ test('chapters have no holes, and tell the times of their events', async () => {
   await settle(chapterSize * 8);
   await rollUpAll(7);
   await expectWholeChapters();
-  expect(await database.value('select sum(events)::int from chapters')).toBe(3 + 22_001 + 2);
+  expect(await database.value('select sum(events)::int from chapters')).toBe(3 + 11_001 + 2);
 });
 
 test('positions that nothing was given are passed over in a few steps', async () => {
