@@ -7,6 +7,7 @@ import { describeExit, type Exit, endChild, exitOf, hasEnded, type Track, trackN
 import { findNatsServer } from './find-nats-server.js';
 import { freePort, portProblem } from './free-port.js';
 import { natsServerConfig } from './nats-config.js';
+import { natsEnvironment } from './nats-environment.js';
 import { configFileOf, endLeftoverNats } from './nats-leftovers.js';
 import { natsServerVersion } from './nats-version.js';
 
@@ -108,16 +109,11 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
   };
 }
 
-/** A fifth of what the server does under load was collecting garbage; now it collects less often, up to a limit. */
-function natsEnvironment(): NodeJS.ProcessEnv {
-  return { GOGC: '400', GOMEMLIMIT: '1GiB', ...process.env };
-}
-
 function launch(binary: string, configFile: string, logFile: string, track: Track): ChildProcess {
   // It logs to a file of its own: a Go program that writes into a pipe without reader dies at once.
   const errors = openSync(logFile, 'a');
   const child = spawn(binary, ['-c', configFile], {
-    env: natsEnvironment(),
+    env: natsEnvironment(process.env),
     stdio: ['ignore', 'ignore', errors],
     detached: true,
   });

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { natsEnvironment } from './nats-environment.js';
+
+test('the broker gets half of the cores, and never none', () => {
+  const threadsOn = (cores: number) => natsEnvironment({}, cores).GOMAXPROCS;
+  expect([1, 2, 3, 8].map(threadsOn)).toEqual(['1', '1', '1', '4']);
+});
+
+test('what is set outside goes before, and everything else is passed on', () => {
+  const given = { GOMAXPROCS: '7', GOGC: '100', GOMEMLIMIT: '2GiB', TZ: 'UTC' };
+  expect(natsEnvironment(given, 2)).toEqual(given);
+});
