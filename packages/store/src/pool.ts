@@ -7,13 +7,21 @@ export interface PoolOptions {
   readonly max: number;
   readonly statementTimeoutMs: number;
   readonly onError: (error: Error) => void;
+  /**
+   * For statements that come again and again and go by an index, whatever is asked for: each connection plans them once.
+   * Left to itself Postgres compares estimates, and plans them anew each time.
+   */
+  readonly plansOnce?: boolean;
 }
+
+// A plan that is kept must not rest on how small the tables were when it was made.
+const planOnce = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
 
 /**
  * Connections that cannot hang: every wait has a bound on the server's side, so a stuck process blocks nobody, and on
  * ours, so a half-open socket is noticed.
  */
-export function createPool({ url, name, max, statementTimeoutMs, onError }: PoolOptions): Pool {
+export function createPool({ url, name, max, statementTimeoutMs, onError, plansOnce = false }: PoolOptions): Pool {
   const config: PoolConfig = {
     connectionString: url,
     application_name: name,
@@ -27,7 +35,7 @@ export function createPool({ url, name, max, statementTimeoutMs, onError }: Pool
     idle_in_transaction_session_timeout: 10_000,
     // Compiling a statement takes longer than running it: with many partitions, or before the first ANALYZE, the planner
     // thinks otherwise.
-    options: '-c jit=off',
+    options: plansOnce ? `-c jit=off ${planOnce}` : '-c jit=off',
     query_timeout: statementTimeoutMs + 2_000,
   };
   const pool = new Pool(config);

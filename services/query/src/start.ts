@@ -35,7 +35,7 @@ const sendTimeoutMs = 3_000;
 export const startQuery: StartPart = async (environment, logger) => {
   const config = readConfig(environment);
   const startedAtMs = Date.now();
-  const openPool = (name: string, max: number, statementTimeoutMs: number) =>
+  const openPool = (name: string, max: number, statementTimeoutMs: number, plansOnce = false) =>
     explainsOldSchema(
       createPool({
         url: config.databaseUrl,
@@ -43,9 +43,13 @@ export const startQuery: StartPart = async (environment, logger) => {
         max,
         statementTimeoutMs,
         onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
+        plansOnce,
       }),
     );
-  const pool = openPool('eventsieve-query', config.poolSize, config.statementTimeoutMs);
+  // Lists keep their plans, which suits nothing else; and nothing else waits behind them.
+  const listConnections = Math.floor(config.poolSize / 2);
+  const pool = openPool('eventsieve-query', config.poolSize - listConnections, config.statementTimeoutMs);
+  const listPool = openPool('eventsieve-query-lists', listConnections, config.statementTimeoutMs, true);
   const auditPool = openPool('eventsieve-query-audit', auditConnections, config.auditTimeoutMs);
   // Nobody who follows waits behind those who ask.
   const tailPool = openPool('eventsieve-query-tail', tailConnections, config.statementTimeoutMs);
@@ -65,7 +69,11 @@ export const startQuery: StartPart = async (environment, logger) => {
     drizzle: drizzle(pool),
     lastPosition: readsLastPosition({ link, names: config.names, timeoutMs: brokerTimeoutMs }),
     names: config.names,
-    searchEvents: searchesEvents({ database, slots: slotsOf(Math.floor(config.poolSize / 3)) }),
+    searchEvents: searchesEvents({
+      database,
+      planned: databaseOf(listPool),
+      slots: slotsOf(Math.floor(config.poolSize / 3)),
+    }),
     searchTimeoutMs: config.searchTimeoutMs,
     sendToStream: sendsToStream(link, sendTimeoutMs),
     redrivePatienceMs: config.storedTimeoutMs,
@@ -126,7 +134,7 @@ export const startQuery: StartPart = async (environment, logger) => {
       following.stop();
       await Promise.all([http.stop(), grpc.stop()]);
       gateway.close();
-      await Promise.all([endPool(pool), endPool(auditPool), endPool(tailPool)]);
+      await Promise.all([pool, listPool, auditPool, tailPool].map(endPool));
       await link.close();
     },
   };

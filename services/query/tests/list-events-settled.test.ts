@@ -20,9 +20,10 @@ const ask = (
   changes: Partial<ListEventsRequest> = {},
   ofDatabase: (database: Statements) => Statements = (same) => same,
 ) => {
-  const searchEvents = searchesEvents({ database: ofDatabase(fixture.queries.database), slots: slotsOf(1) });
+  const { queries } = fixture;
+  const [database, planned] = [ofDatabase(queries.database), ofDatabase(fixture.planned)];
   return listEvents(
-    { ...fixture.queries, searchEvents },
+    { ...queries, searchEvents: searchesEvents({ database, planned, slots: slotsOf(1) }) },
     ListEventsRequest.fromPartial({ payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON, ...changes }),
   );
 };

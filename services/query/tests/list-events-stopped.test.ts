@@ -89,7 +89,7 @@ describe('a search whose time is up', () => {
 
 test('a search that needs long waits for a slot within its time, and goes as far as it can without one', async () => {
   const slots = slotsOf(1);
-  const search = searchesEvents({ database: fixture.queries.database, slots });
+  const search = searchesEvents({ database: fixture.queries.database, planned: fixture.planned, slots });
   const slow = { payload: '{"n": -1}', topic: 't.>' };
   await slots.take(performance.now());
   // With one it would come to the end in this time.

@@ -16,7 +16,7 @@ import type { Queries } from '../src/queries.js';
 import { searchesEvents } from '../src/search/search-events.js';
 import { slotsOf } from '../src/search/slots.js';
 import { sendsToStream } from '../src/send-to-stream.js';
-import { databaseOf } from '../src/sql/database.js';
+import { databaseOf, type Statements } from '../src/sql/database.js';
 
 export const silent = pino({ level: 'silent' });
 
@@ -37,6 +37,8 @@ export interface QueryFixture {
   readonly link: BrokerLink;
   readonly queries: Queries;
   readonly pool: Pool;
+  /** Where lists ask, as the service has it. */
+  readonly planned: Statements;
   /** Sends messages to the stream; the sequence of the last. */
   send(count: number): Promise<number>;
   openEpoch(reason?: string): Promise<void>;
@@ -67,6 +69,8 @@ export async function openFixture(): Promise<QueryFixture> {
   const options = { url: database.url, name: 'test', max: 4, statementTimeoutMs: 20_000, onError: () => undefined };
   const pool = createPool(options);
   const statements = databaseOf(pool);
+  const listPool = createPool({ ...options, plansOnce: true });
+  const planned = databaseOf(listPool);
   await database.pool.query(`select ensure_event_partition_v1(d::date)
     from generate_series(current_date - 2, current_date + 1, interval '1 day') d`);
   const epoch = () => database.value<number>('select max(epoch) from epochs');
@@ -77,13 +81,14 @@ export async function openFixture(): Promise<QueryFixture> {
     jsm,
     link,
     pool,
+    planned,
     queries: {
       database: statements,
       auditDatabase: statements,
       drizzle: drizzle(pool),
       lastPosition: readsLastPosition({ link, names, timeoutMs: 10_000 }),
       names,
-      searchEvents: searchesEvents({ database: statements, slots: slotsOf(2) }),
+      searchEvents: searchesEvents({ database: statements, planned, slots: slotsOf(2) }),
       searchTimeoutMs: 20_000,
       sendToStream: sendsToStream(link, 10_000),
       redrivePatienceMs: 200,
@@ -152,7 +157,7 @@ export async function openFixture(): Promise<QueryFixture> {
       await jsm.streams.delete(names.stream).catch(() => undefined);
       await link.close();
       await connection.close();
-      await pool.end();
+      await Promise.all([pool.end(), listPool.end()]);
       await database.drop();
     },
   };

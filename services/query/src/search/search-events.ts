@@ -42,30 +42,39 @@ export type SearchEvents = (filter: EventFilter, bounds: SearchBounds) => Promis
 
 export interface SearchDeps {
   readonly database: Statements;
+  /** Where statements are planned once. With many days that takes longer: each plan is for all of them. */
+  readonly planned: Statements;
   /** For searches that take longer than a moment. */
   readonly slots: Slots;
 }
 
 const highest = 2n ** 63n - 1n;
 
-export function searchesEvents({ database, slots }: SearchDeps): SearchEvents {
+export function searchesEvents({ database, planned, slots }: SearchDeps): SearchEvents {
   const haveManyDays = asksForManyDays(database);
   return async (filter, bounds) => {
     const clock = startSearchClock(slots, bounds.untilMs);
     try {
-      return await search(database, filter, bounds, clock, await haveManyDays());
+      const manyDays = await haveManyDays();
+      return await search({ database, events: manyDays ? database : planned, manyDays }, filter, bounds, clock);
     } finally {
       clock.close();
     }
   };
 }
 
+interface Searched {
+  readonly database: Statements;
+  /** Where events are looked for. */
+  readonly events: Statements;
+  readonly manyDays: boolean;
+}
+
 async function search(
-  database: Statements,
+  { database, events, manyDays }: Searched,
   filter: EventFilter,
   bounds: SearchBounds,
   clock: SearchClock,
-  manyDays: boolean,
 ): Promise<FoundEvents> {
   const { descending, upTo } = bounds;
   const { low, high } = rangeOf(bounds);
@@ -103,7 +112,7 @@ async function search(
   function stretches(): Iterable<Stretch> | AsyncIterable<Stretch> {
     if (low > high) return [];
     const whole = { low, high, receivedFromUs: undefined, receivedToUs: undefined };
-    return filter.eventId === undefined ? stretchesOf(database, filter, low, high, descending, manyDays) : [whole];
+    return filter.eventId === undefined ? stretchesOf(events, filter, low, high, descending, manyDays) : [whole];
   }
 
   function look(way: Way, stretch: Stretch, budgetMs: number): Promise<Scanned> {
@@ -114,7 +123,7 @@ async function search(
       way.kind === 'id'
         ? findKeys(filter, way, stretch, wanted, statement.bind)
         : walkIndex(filter, { ...wanted, index: way, stretch, budgetMs }, statement.bind);
-    return scanEvents(database, scan, statement, wanted);
+    return scanEvents(events, scan, statement, wanted);
   }
 }
 
