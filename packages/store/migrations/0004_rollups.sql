@@ -17,7 +17,7 @@ create table rollup (
 ) with (fillfactor = 10);
 insert into rollup default values;
 
--- The times of the events in a stretch of positions, so that a search by time need not look at all of them: 8192 positions
+-- The times of the events in a stretch of positions, so that a search by time need not look at all of them: 4096 positions
 -- each, or several times as many where there are no events. Every stretch below the last one is here, without holes.
 create table chapters (
   -- Inclusive, both of them.
@@ -64,7 +64,7 @@ declare
   -- No gateway lets a longer source or topic pass. What comes past it is counted under its beginning: two of the longest
   -- fit into one entry of an index.
   longest constant integer := 255;
-  chapter_size constant bigint := 8192;
+  chapter_size constant bigint := 4096;
   -- In microseconds, the least that is more than each power of two in milliseconds.
   gap_bounds constant bigint[] := array(select (1000::bigint << n) + 1 from generate_series(0, 41) n order by n);
   done rollup;

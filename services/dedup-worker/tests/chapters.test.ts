@@ -6,7 +6,7 @@ const { database, empty, settle, rollUp, rollUpAll, reached, counted } = await o
 afterAll(() => database.drop());
 beforeEach(empty);
 
-const chapterSize = 8_192;
+const chapterSize = 4_096;
 
 /** Straight into the table: there must be many. */
 const insertEvents = (from: number, to: number) =>
