@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Delivery } from './delivery.js';
 import { sqlStateOf } from './postgres-errors.js';
+import { textsOf } from './read-copy.js';
 
 const what = '$3, to_timestamp($4::numeric / 1000000), $5, $6, $7, $8, $9, $10, $11, $12';
 const ofCopy = `select dead_letter_v2($1, $2, ${what}) as recorded`;
@@ -24,8 +25,7 @@ export async function deadLetter(
   reason: Reason,
 ): Promise<void> {
   const { message, position, receivedAtUs, content, redrive } = delivery;
-  const [topic, eventId] =
-    content.kind === 'copy' ? [readable(content.copy.topic), readable(content.copy.eventId)] : ['', ''];
+  const texts = content.kind === 'copy' ? textsOf(content.copy) : undefined;
   const headers: Record<string, string[]> = {};
   for (const key of message.headers?.keys() ?? [])
     headers[readable(key)] = (message.headers?.values(key) ?? []).map(readable);
@@ -36,8 +36,8 @@ export async function deadLetter(
       shard,
       position.toString(),
       receivedAtUs.toString(),
-      topic,
-      eventId,
+      readable(texts?.topic ?? ''),
+      readable(texts?.eventId ?? ''),
       readable(delivery.subject),
       JSON.stringify(headers),
       Buffer.from(delivery.body),

@@ -1,8 +1,9 @@
-import { type Copy, Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import { Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { BrokerNames } from '@eventsieve/contract/names';
 import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { JsMsg } from '@nats-io/jetstream';
-import { readCopy } from './read-copy.js';
+import { type CopyInPlace, readCopy } from './read-copy.js';
+import { readPlace } from './read-place.js';
 
 /** A message as the worker handles it. */
 export interface Delivery {
@@ -18,7 +19,7 @@ export interface Delivery {
   /** Set when this message sends a dead letter through again. */
   readonly redrive?: { readonly deadLetter: bigint; readonly sending: bigint } | undefined;
   readonly content:
-    | { readonly kind: 'copy'; readonly copy: Copy }
+    | { readonly kind: 'copy'; readonly copy: CopyInPlace }
     | { readonly kind: 'tally'; readonly tally: Tally }
     | { readonly kind: 'undecodable'; readonly reason: string };
 }
@@ -41,22 +42,6 @@ export function readDelivery(message: JsMsg, base: bigint, names: BrokerNames): 
   }
 }
 
-// $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<timestamp>.<pending>, and in newer servers
-// with <domain>.<account> after $JS.ACK and a token more at the end.
-const shortTokens = 9;
-const domainTokens = 2;
-const nanosDigits = 3;
-
-/** What the broker says of a message, in its reply subject. Read at once: the client splits it again for each part. */
-function readPlace(reply: string): { sequence: number; receivedAtUs: bigint; redelivered: boolean } {
-  const tokens = reply.split('.');
-  const first = tokens.length === shortTokens ? 4 : 4 + domainTokens;
-  const nanos = tokens[first + 3] ?? '';
-  const sequence = Number(tokens[first + 1]);
-  if (!(sequence > 0) || nanos.length <= nanosDigits) throw new Error(`no message of a stream: ${reply}`);
-  return { sequence, receivedAtUs: BigInt(nanos.slice(0, -nanosDigits)), redelivered: tokens[first] !== '1' };
-}
-
 /** Which trace brought the copy, when its publisher has said so; looked for only where a line is written about it. */
 export function traceparentOf({ message }: Delivery): string | undefined {
   return readTraceparent(message.headers?.get(traceparentHeader));
@@ -75,7 +60,7 @@ function readContent(subject: string, body: Uint8Array, names: BrokerNames): Del
       return { kind: 'tally', tally };
     }
     const copy = readCopy(body);
-    if (copy.topic.length === 0 || copy.eventId.length === 0) {
+    if (copy.topicAt === copy.topicEnd || copy.eventIdAt === copy.eventIdEnd) {
       return { kind: 'undecodable', reason: 'an event without topic or event_id' };
     }
     return { kind: 'copy', copy };

@@ -144,7 +144,7 @@ export function createWorkerMetrics({
       let conflict = 0;
       let dead = 0;
       for (const { position, content } of batch) {
-        const judgement = judgements.get(position);
+        const judgement = judgements.size === 0 ? undefined : judgements.get(position);
         if (judgement?.outcome === Outcome.OUTCOME_DEAD_LETTERED) dead++;
         else if (judgement?.outcome === Outcome.OUTCOME_DUPLICATE) duplicate++;
         else if (judgement?.outcome === Outcome.OUTCOME_CONFLICT) conflict++;

@@ -23,47 +23,73 @@ function header(elementOid: number, count: number, bodyBytes: number): Buffer {
   return buffer;
 }
 
-function fixedWidth(elementOid: number, values: readonly bigint[]): Buffer {
-  const buffer = header(elementOid, values.length, values.length * (lengthBytes + 8));
+const viewOf = (buffer: Buffer) => new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+
+function fixedWidth<T>(elementOid: number, items: readonly T[], read: (item: T) => bigint): Buffer {
+  const buffer = header(elementOid, items.length, items.length * (lengthBytes + 8));
+  const view = viewOf(buffer);
   let offset = headerBytes;
-  for (const value of values) {
-    buffer.writeInt32BE(8, offset);
-    buffer.writeBigInt64BE(value, offset + lengthBytes);
+  for (const item of items) {
+    view.setInt32(offset, 8);
+    view.setBigInt64(offset + lengthBytes, read(item));
     offset += lengthBytes + 8;
   }
   return buffer;
 }
 
-export const int8Array = (values: readonly bigint[]): Buffer => fixedWidth(oid.int8, values);
+export const int8Array = <T>(items: readonly T[], read: (item: T) => bigint): Buffer =>
+  fixedWidth(oid.int8, items, read);
 
 /** From microseconds since 1970. */
-export const timestamptzArray = (valuesUs: readonly bigint[]): Buffer =>
-  fixedWidth(
-    oid.timestamptz,
-    valuesUs.map((us) => us - postgresEpochUs),
-  );
+export const timestamptzArray = <T>(items: readonly T[], usOf: (item: T) => bigint): Buffer =>
+  fixedWidth(oid.timestamptz, items, (item) => usOf(item) - postgresEpochUs);
 
-function variableWidth(elementOid: number, values: readonly Uint8Array[], prefix: number | undefined): Buffer {
+/** Where a text stands. */
+export interface TextOf<T> {
+  readonly bytes: (item: T) => Uint8Array;
+  readonly at: (item: T) => number;
+  readonly end: (item: T) => number;
+}
+
+function variableWidth<T>(
+  elementOid: number,
+  items: readonly T[],
+  { bytes, at, end }: TextOf<T>,
+  prefix: number | undefined,
+): Buffer {
   const prefixBytes = prefix === undefined ? 0 : 1;
-  let bodyBytes = 0;
-  for (const value of values) bodyBytes += lengthBytes + prefixBytes + value.length;
-  const buffer = header(elementOid, values.length, bodyBytes);
+  let bodyBytes = items.length * (lengthBytes + prefixBytes);
+  for (const item of items) bodyBytes += end(item) - at(item);
+  const buffer = header(elementOid, items.length, bodyBytes);
+  const view = viewOf(buffer);
   let offset = headerBytes;
-  for (const value of values) {
-    buffer.writeInt32BE(prefixBytes + value.length, offset);
+  for (const item of items) {
+    const from = at(item);
+    const to = end(item);
+    view.setInt32(offset, prefixBytes + to - from);
     offset += lengthBytes;
     if (prefix !== undefined) buffer[offset++] = prefix;
-    buffer.set(value, offset);
-    offset += value.length;
+    copyBytes(bytes(item), from, to, buffer, offset);
+    offset += to - from;
   }
   return buffer;
 }
 
+// Up to here a loop is faster than the object that `set` wants for a part of an array.
+const loopBytes = 96;
+
+function copyBytes(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
+  if (to - from > loopBytes) target.set(source.subarray(from, to), at);
+  else for (let index = from; index < to; index++) target[at + index - from] = source[index] as number;
+}
+
 /** From UTF-8. */
-export const textArray = (values: readonly Uint8Array[]): Buffer => variableWidth(oid.text, values, undefined);
+export const textArray = <T>(items: readonly T[], text: TextOf<T>): Buffer =>
+  variableWidth(oid.text, items, text, undefined);
 
 /** One value of type jsonb, from JSON text in UTF-8. */
 export const jsonbValue = (text: Uint8Array): Buffer => Buffer.concat([Buffer.of(jsonbVersion), text]);
 
 /** From JSON text in UTF-8. */
-export const jsonbArray = (values: readonly Uint8Array[]): Buffer => variableWidth(oid.jsonb, values, jsonbVersion);
+export const jsonbArray = <T>(items: readonly T[], text: TextOf<T>): Buffer =>
+  variableWidth(oid.jsonb, items, text, jsonbVersion);

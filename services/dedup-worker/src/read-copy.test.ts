@@ -1,7 +1,7 @@
 import { Copy } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readCopy } from './read-copy.js';
+import { readCopy, textsOf } from './read-copy.js';
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 const anyCopy: fc.Arbitrary<Copy> = fc.record({
@@ -14,11 +14,17 @@ const anyCopy: fc.Arbitrary<Copy> = fc.record({
   ticket: fc.bigInt({ min: 0n, max: 2n ** 62n }),
 });
 
+const inPlace = (bytes: Uint8Array) => {
+  const copy = readCopy(bytes);
+  return { ...copy, ...textsOf(copy) };
+};
+
 /** What either gives of these bytes, errors included. */
 function outcomeOf(read: (bytes: Uint8Array) => Copy, given: Uint8Array): unknown {
   try {
-    const { topic, eventId, source, payload, ...rest } = read(given);
-    return { ...rest, texts: [topic, eventId, source, payload].map((part) => Buffer.from(part).toString('hex')) };
+    const { topic, eventId, source, payload, timestampUs, replyTo, ticket } = read(given);
+    const texts = [topic, eventId, source, payload].map((part) => Buffer.from(part).toString('hex'));
+    return { texts, timestampUs, replyTo, ticket };
   } catch {
     return 'undecodable';
   }
@@ -28,7 +34,7 @@ test('a copy is read as the generated code reads it', () => {
   fc.assert(
     fc.property(anyCopy, (copy) => {
       const encoded = Copy.encode(copy).finish();
-      expect(outcomeOf(readCopy, encoded)).toEqual(outcomeOf(Copy.decode, encoded));
+      expect(outcomeOf(inPlace, encoded)).toEqual(outcomeOf(Copy.decode, encoded));
     }),
     { numRuns: 2000 },
   );
@@ -41,9 +47,24 @@ test('so are copies that were damaged, cut off or added to, and bytes that never
       const encoded = Copy.encode(copy).finish();
       const damaged = Buffer.concat([encoded.subarray(0, at), other, encoded.subarray(at + drop)]);
       for (const given of [damaged, encoded.subarray(0, at), noise]) {
-        expect(outcomeOf(readCopy, given)).toEqual(outcomeOf(Copy.decode, given));
+        expect(outcomeOf(inPlace, given)).toEqual(outcomeOf(Copy.decode, given));
       }
     }),
     { numRuns: 3000 },
   );
+});
+
+test('whom to answer is read of each message, whoever the one before was from', () => {
+  const from = (replyTo: string) =>
+    Copy.encode({
+      topic: Buffer.from('a'),
+      eventId: Buffer.from('1'),
+      source: Buffer.from('s'),
+      payload: Buffer.from('{}'),
+      timestampUs: 1n,
+      replyTo,
+      ticket: 1n,
+    }).finish();
+  const gateways = ['gateway.1', 'gateway.1', 'gateway.2', 'gateway.10', '', 'gateway.1', 'gateway.é', 'gateway.1'];
+  expect(gateways.map((replyTo) => readCopy(from(replyTo)).replyTo)).toEqual(gateways);
 });

@@ -11,6 +11,7 @@ import { type Consuming, startConsuming } from './consume.js';
 import { type Delivery, readDelivery, traceparentOf } from './delivery.js';
 import type { Load, WorkerMetrics } from './metrics.js';
 import { ensurePartitions } from './partitions.js';
+import { textsOf } from './read-copy.js';
 import { settleBatch } from './settle-batch.js';
 import type { Judgement } from './store-batch.js';
 import { trackWatermark } from './track-watermark.js';
@@ -47,6 +48,14 @@ export const shards = 16;
 
 /** Less than DRAIN_TIMEOUT leaves. */
 const drainMs = 5_000;
+
+/** The latest of those that stand there twice; nearly always they rise. */
+function eachPositionOnce(deliveries: readonly Delivery[]): readonly Delivery[] {
+  const rising = deliveries.every(
+    ({ position }, index) => index === 0 || (deliveries[index - 1] as Delivery).position < position,
+  );
+  return rising ? deliveries : [...new Map(deliveries.map((delivery) => [delivery.position, delivery])).values()];
+}
 
 /** Consuming within one epoch, from an alignment to the loss of the connection. */
 export async function startSession(deps: SessionDeps): Promise<Session> {
@@ -93,12 +102,13 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     metrics.settled(batch, judgements);
     watermark.acked();
     answerWaiters(connection, batch, judgements, reason);
+    if (judgements.size === 0) return;
     for (const delivery of batch) {
       const { content, position } = delivery;
       const outcome = judgements.get(position)?.outcome;
       if (outcome !== Outcome.OUTCOME_DUPLICATE && outcome !== Outcome.OUTCOME_CONFLICT) continue;
       if (content.kind !== 'copy') continue;
-      const { topic, eventId, source } = content.copy;
+      const { topic, eventId, source } = textsOf(content.copy);
       duplicates.add(() => ({
         topic: Buffer.from(topic).toString(),
         eventId: Buffer.from(eventId).toString(),
@@ -113,8 +123,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
   async function settle(messages: readonly JsMsg[], slot: number): Promise<void> {
     try {
       // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
-      const deliveries = messages.map((message) => readDelivery(message, epoch.base, names));
-      const batch = [...new Map(deliveries.map((delivery) => [delivery.position, delivery])).values()];
+      const batch = eachPositionOnce(messages.map((message) => readDelivery(message, epoch.base, names)));
       metrics.taken(batch);
       await settleBatch(
         {

@@ -1,8 +1,9 @@
 import type { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import type { Copy, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import type { Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { Pool } from 'pg';
 import type { Delivery } from './delivery.js';
-import { int8Array, jsonbArray, textArray, timestamptzArray } from './postgres-arrays.js';
+import { int8Array, jsonbArray, type TextOf, textArray, timestamptzArray } from './postgres-arrays.js';
+import type { CopyInPlace } from './read-copy.js';
 
 /** What became of one copy that is not the stored event. */
 export interface Judgement {
@@ -19,6 +20,37 @@ const statement = {
 
 type Row = [position: string, outcome: number, firstSeenAtUs: string | null];
 
+type CopyDelivery = Delivery & { readonly content: { readonly kind: 'copy'; readonly copy: CopyInPlace } };
+type TallyDelivery = Delivery & { readonly content: { readonly kind: 'tally'; readonly tally: Tally } };
+
+const isCopy = (delivery: Delivery): delivery is CopyDelivery => delivery.content.kind === 'copy';
+const isTally = (delivery: Delivery): delivery is TallyDelivery => delivery.content.kind === 'tally';
+
+const positionOf = ({ position }: Delivery) => position;
+const receivedAtOf = ({ receivedAtUs }: Delivery) => receivedAtUs;
+const bytes = ({ content }: CopyDelivery) => content.copy.bytes;
+const topic: TextOf<CopyDelivery> = {
+  bytes,
+  at: ({ content }) => content.copy.topicAt,
+  end: ({ content }) => content.copy.topicEnd,
+};
+const eventId: TextOf<CopyDelivery> = {
+  bytes,
+  at: ({ content }) => content.copy.eventIdAt,
+  end: ({ content }) => content.copy.eventIdEnd,
+};
+const source: TextOf<CopyDelivery> = {
+  bytes,
+  at: ({ content }) => content.copy.sourceAt,
+  end: ({ content }) => content.copy.sourceEnd,
+};
+const payload: TextOf<CopyDelivery> = {
+  bytes,
+  at: ({ content }) => content.copy.payloadAt,
+  end: ({ content }) => content.copy.payloadEnd,
+};
+const whole: TextOf<Uint8Array> = { bytes: (text) => text, at: () => 0, end: (text) => text.length };
+
 /**
  * One call, one round trip, its own transaction: no lock ever waits for this process. Answers with the copies that are
  * not the stored event, by position; the rest of the copies are stored. Undecodable deliveries are not for this.
@@ -29,12 +61,12 @@ export async function storeBatch(
   shard: number,
   batch: readonly Delivery[],
 ): Promise<ReadonlyMap<bigint, Judgement>> {
-  const copies: { delivery: Delivery; copy: Copy }[] = [];
-  const tallies: { delivery: Delivery; tally: Tally }[] = [];
+  const copies: CopyDelivery[] = [];
+  const tallies: TallyDelivery[] = [];
   let lowest: bigint | undefined;
   for (const delivery of batch) {
-    if (delivery.content.kind === 'copy') copies.push({ delivery, copy: delivery.content.copy });
-    else if (delivery.content.kind === 'tally') tallies.push({ delivery, tally: delivery.content.tally });
+    if (isCopy(delivery)) copies.push(delivery);
+    else if (isTally(delivery)) tallies.push(delivery);
     else continue;
     if (lowest === undefined || delivery.position < lowest) lowest = delivery.position;
   }
@@ -47,16 +79,19 @@ export async function storeBatch(
       epoch,
       shard,
       lowest,
-      int8Array(copies.map(({ delivery }) => delivery.position)),
-      timestamptzArray(copies.map(({ delivery }) => delivery.receivedAtUs)),
-      textArray(copies.map(({ copy }) => copy.topic)),
-      textArray(copies.map(({ copy }) => copy.eventId)),
-      timestamptzArray(copies.map(({ copy }) => copy.timestampUs)),
-      textArray(copies.map(({ copy }) => copy.source)),
-      jsonbArray(copies.map(({ copy }) => copy.payload)),
-      int8Array(tallies.map(({ delivery }) => delivery.position)),
-      timestamptzArray(tallies.map(({ delivery }) => delivery.receivedAtUs)),
-      jsonbArray(tallies.map(({ tally }) => tallyAsJson(tally))),
+      int8Array(copies, positionOf),
+      timestamptzArray(copies, receivedAtOf),
+      textArray(copies, topic),
+      textArray(copies, eventId),
+      timestamptzArray(copies, ({ content }) => content.copy.timestampUs),
+      textArray(copies, source),
+      jsonbArray(copies, payload),
+      int8Array(tallies, positionOf),
+      timestamptzArray(tallies, receivedAtOf),
+      jsonbArray(
+        tallies.map(({ content }) => tallyAsJson(content.tally)),
+        whole,
+      ),
     ],
   });
   return new Map(

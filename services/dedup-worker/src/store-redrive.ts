@@ -1,8 +1,8 @@
 import type { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import type { Copy } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { Pool } from 'pg';
 import type { Delivery } from './delivery.js';
 import { jsonbValue } from './postgres-arrays.js';
+import { type CopyInPlace, textsOf } from './read-copy.js';
 import { type Judgement, tallyAsJson } from './store-batch.js';
 
 const statement = {
@@ -30,6 +30,7 @@ export async function storeRedrive(pool: Pool, epoch: number, shard: number, del
 }
 
 /** Text goes as the bytes that it is, so that Postgres says what is wrong with them. */
-function valuesOf({ topic, eventId, timestampUs, source, payload }: Copy) {
-  return [Buffer.from(topic), Buffer.from(eventId), timestampUs, Buffer.from(source), jsonbValue(payload)];
+function valuesOf(copy: CopyInPlace) {
+  const { topic, eventId, source, payload } = textsOf(copy);
+  return [Buffer.from(topic), Buffer.from(eventId), copy.timestampUs, Buffer.from(source), jsonbValue(payload)];
 }

@@ -2,6 +2,7 @@ import { Copy, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message
 import { namesFor } from '@eventsieve/contract/names';
 import type { JsMsg } from '@nats-io/jetstream';
 import type { Delivery } from '../src/delivery.js';
+import { readCopy } from '../src/read-copy.js';
 
 export const names = namesFor();
 
@@ -28,7 +29,7 @@ export function copyAt({
   timestampUs = 1_700_000_000_000_000n,
   receivedAtUs = someTimeUs + BigInt(position),
 }: CopyOptions): Delivery {
-  const copy: Copy = {
+  const encoded = Copy.encode({
     topic: Buffer.from(topic),
     eventId: Buffer.from(eventId),
     source: Buffer.from(source),
@@ -36,8 +37,8 @@ export function copyAt({
     timestampUs,
     replyTo: '',
     ticket: 0n,
-  };
-  const message = messageOf(`${names.eventSubjectPrefix}${topic}`, position, Copy.encode(copy).finish());
+  }).finish();
+  const message = messageOf(`${names.eventSubjectPrefix}${topic}`, position, encoded);
   const { subject, data: body } = message;
   return {
     message,
@@ -46,7 +47,7 @@ export function copyAt({
     position: BigInt(position),
     receivedAtUs,
     redelivered: false,
-    content: { kind: 'copy', copy },
+    content: { kind: 'copy', copy: readCopy(encoded) },
   };
 }
 
