@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { type PubAck, readAck } from './read-ack.js';
 
 export interface OutgoingMessage {
   readonly subject: string;
@@ -7,17 +8,6 @@ export interface OutgoingMessage {
   /** Encoded already. */
   readonly header: Uint8Array | undefined;
 }
-
-/** What the broker said of one message. */
-export type PubAck =
-  | { readonly kind: 'stored'; readonly sequence: number }
-  | { readonly kind: 'duplicate'; readonly sequence: number }
-  /** Definitely not stored. */
-  | { readonly kind: 'refused'; readonly code: number; readonly description: string }
-  /** It may be stored or not. */
-  | { readonly kind: 'unknown'; readonly description: string };
-
-export const noResponders = 503;
 
 export interface PublisherOptions {
   readonly timeoutMs: number;
@@ -215,35 +205,4 @@ export function createPublisher(options: PublisherOptions): Publisher {
       subscription?.unsubscribe();
     },
   };
-}
-
-interface AckBody {
-  readonly seq?: number;
-  readonly duplicate?: boolean;
-  readonly error?: { readonly code?: number; readonly err_code?: number; readonly description?: string };
-}
-
-function readAck(message: Msg): PubAck {
-  if (message.data.length === 0 && message.headers?.code === noResponders) {
-    return { kind: 'refused', code: noResponders, description: 'nobody takes messages on this subject' };
-  }
-  try {
-    const { data } = message;
-    const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
-    // Nearly all of them say nothing but where the message is.
-    const at = text.indexOf('"seq":');
-    if (at !== -1 && text.endsWith('}') && !text.includes('"error"') && !text.includes('"duplicate"')) {
-      const sequence = Number.parseInt(text.slice(at + 6), 10);
-      if (sequence > 0) return { kind: 'stored', sequence };
-    }
-    const { error, seq, duplicate } = message.json<AckBody>();
-    if (error) {
-      const { err_code: code = error.code ?? 0, description = 'refused' } = error;
-      return { kind: 'refused', code, description };
-    }
-    if (typeof seq === 'number') return { kind: duplicate === true ? 'duplicate' : 'stored', sequence: seq };
-  } catch {
-    // Falls through: an answer that cannot be read says nothing.
-  }
-  return { kind: 'unknown', description: 'it gave an answer that cannot be read' };
 }

@@ -1,5 +1,5 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
-import { noResponders, type PubAck } from './publisher.js';
+import { noResponders, type PubAck } from './read-ack.js';
 
 // Error codes of the JetStream API.
 const idInFlight = 10158;

@@ -1,6 +1,7 @@
 import { type Caller, whileCallerWaits } from './caller.js';
 import type { Gateway } from './gateway.js';
-import type { OutgoingMessage, PubAck } from './publisher.js';
+import type { OutgoingMessage } from './publisher.js';
+import type { PubAck } from './read-ack.js';
 import { brokerAway, isTransient, lacksStream, overloaded } from './refusals.js';
 
 const mostAttempts = 5;

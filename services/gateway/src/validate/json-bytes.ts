@@ -21,7 +21,7 @@ export function takeJson(out: JsonBytes): Buffer {
   return text;
 }
 
-export function reserve(out: JsonBytes, more: number): void {
+function reserve(out: JsonBytes, more: number): void {
   const wanted = out.length + more;
   if (wanted <= out.bytes.length) return;
   const larger = Buffer.allocUnsafe(Math.max(wanted, out.bytes.length * 2));
@@ -35,6 +35,11 @@ export function writeAscii(out: JsonBytes, text: string): void {
   let at = out.length;
   for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
   out.length = at;
+}
+
+export function writeByte(out: JsonBytes, byte: number): void {
+  reserve(out, 1);
+  out.bytes[out.length++] = byte;
 }
 
 const quote = 0x22;

@@ -39,6 +39,21 @@ test('members in another order give the same text', () => {
   expect(textOf(encode({ b: 1, a: { d: 1, c: 2 } }))).toBe(textOf(encode({ a: { c: 2, d: 1 }, b: 1 })));
 });
 
+test.each([2, 5, 24, 25, 200])(
+  '%d members in any order give the same text, and those of one key stay in theirs',
+  (count) => {
+    const entries = Array.from({ length: count }, (_, index) => [`k${(index * 7919) % count}`, index] as const);
+    const encoded = (of: typeof entries) =>
+      Buffer.concat(of.map(([key, value]) => structWith(Buffer.from(key), numberValue(value))));
+    const text = textOf(encoded(entries));
+    expect(JSON.parse(text)).toEqual(Object.fromEntries(entries));
+    expect([...text.matchAll(/"(k\d+)"/g)].map(([, key]) => key)).toEqual(entries.map(([key]) => key).sort());
+    expect(textOf(encoded([...entries].reverse()))).toBe(text);
+    const twice = textOf(encoded([...entries, ['k0', 'later'.length]]));
+    expect(JSON.parse(twice)).toMatchObject({ k0: 'later'.length });
+  },
+);
+
 test('a __proto__ key is found, at any depth', () => {
   expect(faultOf(structWith(Buffer.from('__proto__'), numberValue(1)))).toEqual({
     path: '__proto__',

@@ -1,24 +1,30 @@
 import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire';
 import { pathText } from '@eventsieve/runtime/json-text';
 import { growsTooLong, growthOf } from '@eventsieve/runtime/json-text-number';
-import { createJsonBytes, type JsonBytes, reserve, takeJson, writeAscii, writeString } from './json-bytes.js';
+import { createJsonBytes, type JsonBytes, takeJson, writeAscii, writeByte, writeString } from './json-bytes.js';
 
 /** What is wrong inside a payload, and where: `items[2].price`; an empty path is the payload itself. */
 export class PayloadFault extends Error {
   readonly path: string;
 
-  constructor(place: Place | undefined, message: string) {
+  constructor(path: string, message: string) {
     super(message);
-    const steps: (string | number)[] = [];
-    for (let at = place; at !== undefined; at = at.around) steps.push(at.step());
-    this.path = pathText(steps.reverse());
+    this.path = path;
   }
 }
 
-/** Where a value is; made into text only for a fault. */
+/** Where a value is: below a key, or at an index where there is no key. Made into text only for a fault. */
 interface Place {
   readonly around: Place | undefined;
-  readonly step: () => string | number;
+  readonly keyFrom: number;
+  readonly keyTo: number;
+  readonly index: number;
+}
+
+/** A member of a struct, found and not yet written. */
+interface Member extends Place {
+  readonly valueFrom: number;
+  readonly valueTo: number;
 }
 
 /** One payload on its way. Positions are those in all of its bytes: no part of it is ever cut out. */
@@ -44,6 +50,14 @@ const boolValue = 4 << 3;
 const structValue = (5 << 3) | delimited;
 const arrayValue = (6 << 3) | delimited;
 
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const comma = 0x2c;
+const colon = 0x3a;
+const noIndex = -1;
+
 // One payload at a time is walked, from its beginning to its end or its first fault.
 const written = createJsonBytes();
 
@@ -62,19 +76,10 @@ export function structToJson(
   return takeJson(written);
 }
 
-interface Member {
-  readonly keyFrom: number;
-  readonly keyTo: number;
-  readonly textFrom: number;
-  textTo: number;
-}
-
 function writeStruct(walk: Walk, end: number, place: Place | undefined, depthLeft: number): void {
-  if (depthLeft === 0) throw new PayloadFault(place, 'is nested too deeply');
+  if (depthLeft === 0) throw fault(walk, place, 'is nested too deeply');
   const { bytes, out } = walk;
-  writeAscii(out, '{');
-  const first = out.length;
-  let members: Member[] | undefined;
+  const members: Member[] = [];
   let last: Member | undefined;
   let sorted = true;
   while (walk.at < end) {
@@ -83,33 +88,42 @@ function writeStruct(walk: Walk, end: number, place: Place | undefined, depthLef
       skip(walk, tag, end);
       continue;
     }
-    if (last !== undefined) writeAscii(out, ',');
-    const member = writeEntry(walk, readEnd(walk, end), place, depthLeft - 1);
-    if (last !== undefined) {
-      if (compareKeys(bytes, last, member) > 0) sorted = false;
-      members ??= [last];
-      members.push(member);
-    }
+    const member = readEntry(walk, readEnd(walk, end), place);
+    if (last !== undefined && compareKeys(bytes, last, member) > 0) sorted = false;
+    members.push(member);
     last = member;
   }
   // A map has no order on the wire, and some clients shuffle it at each sending: sorted, a repeat is the same text, and
   // the broker's window recognises it.
-  if (!sorted && members !== undefined) putInOrder(walk, first, members);
-  writeAscii(out, '}');
+  if (!sorted) putInOrder(bytes, members);
+  writeByte(out, openBrace);
+  for (let index = 0; index < members.length; index++) {
+    if (index > 0) writeByte(out, comma);
+    writeMember(walk, members[index] as Member, depthLeft - 1);
+  }
+  writeByte(out, closeBrace);
+  walk.at = end;
 }
 
-function putInOrder({ bytes, out }: Walk, first: number, members: Member[]): void {
-  const texts = Buffer.from(out.bytes.subarray(first, out.length));
-  members.sort((a, b) => compareKeys(bytes, a, b));
-  out.length = first;
-  for (const [index, { textFrom, textTo }] of members.entries()) {
-    if (index > 0) writeAscii(out, ',');
-    reserve(out, textTo - textFrom);
-    out.length += texts.copy(out.bytes, out.length, textFrom - first, textTo - first);
+const fewMembers = 24;
+
+/** Members of one key stay in their order. */
+function putInOrder(bytes: Uint8Array, members: Member[]): void {
+  if (members.length > fewMembers) {
+    members.sort((a, b) => compareKeys(bytes, a, b));
+    return;
+  }
+  for (let index = 1; index < members.length; index++) {
+    const member = members[index] as Member;
+    let to = index;
+    for (; to > 0 && compareKeys(bytes, members[to - 1] as Member, member) > 0; to--) {
+      members[to] = members[to - 1] as Member;
+    }
+    members[to] = member;
   }
 }
 
-function compareKeys(bytes: Uint8Array, a: Member, b: Member): number {
+function compareKeys(bytes: Uint8Array, a: Place, b: Place): number {
   const length = Math.min(a.keyTo - a.keyFrom, b.keyTo - b.keyFrom);
   for (let i = 0; i < length; i++) {
     const difference = (bytes[a.keyFrom + i] as number) - (bytes[b.keyFrom + i] as number);
@@ -118,8 +132,7 @@ function compareKeys(bytes: Uint8Array, a: Member, b: Member): number {
   return a.keyTo - a.keyFrom - (b.keyTo - b.keyFrom);
 }
 
-function writeEntry(walk: Walk, end: number, place: Place | undefined, depthLeft: number): Member {
-  const { bytes, out } = walk;
+function readEntry(walk: Walk, end: number, around: Place | undefined): Member {
   let keyFrom = end;
   let keyTo = end;
   let valueFrom = end;
@@ -136,17 +149,18 @@ function writeEntry(walk: Walk, end: number, place: Place | undefined, depthLeft
       walk.at = valueTo;
     } else skip(walk, tag, end);
   }
-  const member = { keyFrom, keyTo, textFrom: out.length, textTo: 0 };
+  return { around, keyFrom, keyTo, index: noIndex, valueFrom, valueTo };
+}
+
+function writeMember(walk: Walk, member: Member, depthLeft: number): void {
+  const { bytes, out } = walk;
+  const { around, keyFrom, keyTo } = member;
   const wrong = writeString(out, bytes, keyFrom, keyTo);
-  if (wrong !== undefined) throw new PayloadFault(place, `has a key that ${wrong}`);
-  const here = { around: place, step: () => Buffer.from(bytes.subarray(keyFrom, keyTo)).toString() };
-  if (keyTo - keyFrom === 9 && here.step() === '__proto__') throw new PayloadFault(here, 'must not be a key');
-  writeAscii(out, ':');
-  walk.at = valueFrom;
-  writeValue(walk, valueTo, here, depthLeft);
-  walk.at = end;
-  member.textTo = out.length;
-  return member;
+  if (wrong !== undefined) throw fault(walk, around, `has a key that ${wrong}`);
+  if (keyTo - keyFrom === 9 && stepOf(bytes, member) === '__proto__') throw fault(walk, member, 'must not be a key');
+  writeByte(out, colon);
+  walk.at = member.valueFrom;
+  writeValue(walk, member.valueTo, member, depthLeft);
 }
 
 /** Of several fields the last one is the value, as everywhere in protobuf. */
@@ -165,7 +179,7 @@ function writeValue(walk: Walk, end: number, place: Place, depthLeft: number): v
       const to = readEnd(walk, end);
       out.length = from;
       const wrong = writeString(out, bytes, walk.at, to);
-      if (wrong !== undefined) throw new PayloadFault(place, `is a string that ${wrong}`);
+      if (wrong !== undefined) throw fault(walk, place, `is a string that ${wrong}`);
       walk.at = to;
     } else if (tag === boolValue) {
       out.length = from;
@@ -185,29 +199,39 @@ function writeValue(walk: Walk, end: number, place: Place, depthLeft: number): v
 }
 
 function writeList(walk: Walk, end: number, place: Place, depthLeft: number): void {
-  if (depthLeft === 0) throw new PayloadFault(place, 'is nested too deeply');
-  writeAscii(walk.out, '[');
+  if (depthLeft === 0) throw fault(walk, place, 'is nested too deeply');
+  writeByte(walk.out, openBracket);
   for (let index = 0; walk.at < end; ) {
     const tag = readVarint(walk, end);
     if (tag !== listValue) {
       skip(walk, tag, end);
       continue;
     }
-    if (index > 0) writeAscii(walk.out, ',');
-    const is = index;
-    writeValue(walk, readEnd(walk, end), { around: place, step: () => is }, depthLeft - 1);
+    if (index > 0) writeByte(walk.out, comma);
+    const here = { around: place, keyFrom: 0, keyTo: 0, index };
+    writeValue(walk, readEnd(walk, end), here, depthLeft - 1);
     index++;
   }
-  writeAscii(walk.out, ']');
+  writeByte(walk.out, closeBracket);
+}
+
+function fault({ bytes }: Walk, place: Place | undefined, message: string): PayloadFault {
+  const steps: (string | number)[] = [];
+  for (let at = place; at !== undefined; at = at.around) steps.push(stepOf(bytes, at));
+  return new PayloadFault(pathText(steps.reverse()), message);
+}
+
+function stepOf(bytes: Uint8Array, { index, keyFrom, keyTo }: Place): string | number {
+  return index === noIndex ? Buffer.from(bytes.subarray(keyFrom, keyTo)).toString() : index;
 }
 
 function numberText(walk: Walk, number: number, place: Place): string {
-  if (!Number.isFinite(number)) throw new PayloadFault(place, `is ${number}, which JSON cannot hold`);
+  if (!Number.isFinite(number)) throw fault(walk, place, `is ${number}, which JSON cannot hold`);
   const text = String(number);
   // Below that nothing is written with an exponent.
   if (!(Math.abs(number) >= 1e-6 && Math.abs(number) < 1e21) && text.includes('e')) {
     walk.growthLeft -= growthOf(number < 0 ? text.slice(1) : text);
-    if (walk.growthLeft < 0) throw new PayloadFault(place, growsTooLong);
+    if (walk.growthLeft < 0) throw fault(walk, place, growsTooLong);
   }
   return text;
 }
