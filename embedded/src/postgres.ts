@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BoundedLog, openBoundedLog } from './bounded-log.js';
@@ -18,6 +17,7 @@ import { freePort } from './free-port.js';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.js';
 import { POSTGRES_DATABASE, POSTGRES_USER, postgresEnvironment, prepareDataFolder } from './postgres-data.js';
 import { clusterName, endLeftoverPostgres, waitForBackends } from './postgres-leftovers.js';
+import { sharedBuffers } from './shared-buffers.js';
 import { type User, unprivilegedUser } from './unprivileged-user.js';
 
 export interface PostgresOptions {
@@ -164,10 +164,9 @@ function essence(log: string): string {
 }
 
 function serverSettings(port: number, cluster: string, extra: Record<string, string>): string[] {
-  const megabytes = totalmem() / 2 ** 20;
   const settings: Record<string, string> = {
     max_connections: '100',
-    shared_buffers: `${Math.round(Math.min(512, Math.max(64, megabytes / 16)))}MB`,
+    shared_buffers: sharedBuffers(),
     max_wal_size: '2GB',
     jit: 'off',
     timezone: 'UTC',

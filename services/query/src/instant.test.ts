@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, it, test } from 'vitest';
 import { formatInstant, instantOfMicros, parseInstant } from './instant.js';
 
@@ -48,6 +49,22 @@ test.each([
   '1714564800',
 ])('%j is refused', (text) => {
   expect(parseInstant(text)).toBeUndefined();
+});
+
+it('reads the usual way of writing as any other', () => {
+  const two = (most: number) => fc.nat(most).map((value) => String(value).padStart(2, '0'));
+  const anyText = fc
+    .tuple(fc.nat(9999), two(13), two(32), two(25), two(61), two(61), fc.option(fc.nat(999)))
+    .map(([year, month, day, hour, minute, second, milli]) => {
+      const whole = `${String(year).padStart(4, '0')}-${month}-${day}T${hour}:${minute}:${second}`;
+      return milli === null ? whole : `${whole}.${String(milli).padStart(3, '0')}`;
+    });
+  fc.assert(
+    fc.property(anyText, (text) => {
+      expect(parseInstant(`${text}Z`)).toEqual(parseInstant(`${text}+00:00`));
+    }),
+    { numRuns: 3000 },
+  );
 });
 
 it('takes microseconds apart on both sides of 1970', () => {

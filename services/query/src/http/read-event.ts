@@ -38,21 +38,20 @@ export function readEvent(text: string, { kind, members = [] }: JsonNode, ignore
   const seen = new Set<string>();
 
   for (const { key, value } of members) {
-    const field = pathText([key]);
+    const fault = (message: string) => faults.push({ field: pathText([key]), message });
     if (seen.has(key)) {
-      faults.push({ field, message: 'is a duplicate key' });
+      fault('is a duplicate key');
       continue;
     }
     seen.add(key);
     if (key === 'payload') payloadJson = sourceOf(text, value);
     else if (!isText(key)) {
-      if (!ignored.includes(key)) faults.push({ field, message: 'is an unknown field' });
-    } else if (value.kind !== 'string')
-      faults.push({ field, message: `must be a string, not ${nameOfKind(value.kind)}` });
+      if (!ignored.includes(key)) fault('is an unknown field');
+    } else if (value.kind !== 'string') fault(`must be a string, not ${nameOfKind(value.kind)}`);
     else {
       const content = stringOf(text, value);
       // It would leave here as U+FFFD, and be another id.
-      if (loneSurrogate.test(content)) faults.push({ field, message: 'contains a lone surrogate' });
+      if (loneSurrogate.test(content)) fault('contains a lone surrogate');
       else given[key] = content;
     }
   }
