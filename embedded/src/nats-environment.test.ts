@@ -6,6 +6,11 @@ test('the broker gets half of the cores, and never none', () => {
   expect([1, 2, 3, 8].map(threadsOn)).toEqual(['1', '1', '1', '4']);
 });
 
+test('the broker may take an eighth of the memory, within bounds', () => {
+  const limitOf = (gibibytes: number) => natsEnvironment({}, 2, gibibytes * 2 ** 30).GOMEMLIMIT;
+  expect([1, 8, 12, 16, 256].map(limitOf)).toEqual(['512MiB', '1024MiB', '1536MiB', '2048MiB', '2048MiB']);
+});
+
 test('what is set outside goes before, and everything else is passed on', () => {
   const given = { GOMAXPROCS: '7', GOGC: '100', GOMEMLIMIT: '2GiB', TZ: 'UTC' };
   expect(natsEnvironment(given, 2)).toEqual(given);

@@ -1,11 +1,26 @@
 import { availableParallelism } from 'node:os';
+import { usableMemory } from './usable-memory.js';
+
+const mebibyte = 2 ** 20;
+const leastMb = 512;
+const mostMb = 2048;
 
 /**
- * Two things that cost the broker more than its work did, and that whoever starts it can set otherwise. A fifth of its time
- * under load was collecting garbage: now it collects less often, up to a limit. And a message goes through several
- * goroutines; with a thread for each core, handing it on wakes a core, while half of the cores leaves the others to what
- * the broker works for.
+ * What cost the broker more than its work did, and what whoever starts it can set otherwise. A fifth of its time under load
+ * was collecting garbage: now it collects less often, up to a limit. That limit has to leave room beside the ids of the
+ * duplicate window, 150 bytes each for two minutes: near it, collecting took as long as all the rest. And a message goes
+ * through several goroutines; with a thread for each core, handing it on wakes a core, while half of the cores leaves the
+ * others to what the broker works for.
  */
-export function natsEnvironment(given: NodeJS.ProcessEnv, cores = availableParallelism()): NodeJS.ProcessEnv {
-  return { GOGC: '400', GOMEMLIMIT: '1GiB', GOMAXPROCS: String(Math.max(1, Math.floor(cores / 2))), ...given };
+export function natsEnvironment(
+  given: NodeJS.ProcessEnv,
+  cores = availableParallelism(),
+  memory = usableMemory(),
+): NodeJS.ProcessEnv {
+  return {
+    GOGC: '400',
+    GOMEMLIMIT: `${Math.round(Math.min(mostMb, Math.max(leastMb, memory / 8 / mebibyte)))}MiB`,
+    GOMAXPROCS: String(Math.max(1, Math.floor(cores / 2))),
+    ...given,
+  };
 }

@@ -32,9 +32,14 @@ test('what was handed out before says so', () => {
   expect(read('$JS.ACK.EVENTSIEVE.dedup-worker-1.11.42.7.1700000000123456789.3').redelivered).toBe(true);
 });
 
-test.each(['', '_INBOX.abc.1', '$JS.ACK.EVENTSIEVE.dedup-worker-1.1.x.7.1700000000123456789.3'])(
-  'what is no message of a stream has no position: "%s"',
-  (reply) => {
-    expect(() => read(reply)).toThrow('no message of a stream');
-  },
-);
+test.each([
+  '',
+  '_INBOX.abc.1',
+  '$JS.ACK.EVENTSIEVE.dedup-worker-1.1.x.7.1700000000123456789.3',
+  '$JS.ACK.EVENTSIEVE.dedup-worker-1.1.0.7.1700000000123456789.3',
+  '$JS.ACK.EVENTSIEVE.dedup-worker-1.1.42.7.789.3',
+  '$JS.ACK.hub.EVENTSIEVE.dedup-worker-1.1.42.7.1700000000123456789.3',
+  `$JS.ACK.hub.ACC123.EVENTSIEVE.dedup-worker-1.1.42.7.1700000000123456789.3${'.more'.repeat(9)}`,
+])('what is no message of a stream has no position: "%s"', (reply) => {
+  expect(() => read(reply)).toThrow('no message of a stream');
+});

@@ -8,6 +8,7 @@ export interface Place {
 // $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<timestamp>.<pending>, and in newer servers
 // with <domain>.<account> after $JS.ACK and a token more at the end.
 const shortDots = 8;
+const longDots = 10;
 const domainTokens = 2;
 const nanosDigits = 3;
 const dot = 0x2e;
@@ -21,9 +22,9 @@ const dots: number[] = new Array(mostDots).fill(0);
 export function readPlace(reply: string): Place {
   let count = 0;
   for (let at = 0; at < reply.length && count < mostDots; at++) if (reply.charCodeAt(at) === dot) dots[count++] = at;
-  // Of the dot before the token of the deliveries.
+  if (count !== shortDots && (count < longDots || count === mostDots)) throw notOfAStream(reply);
+  // The dot before the token of the deliveries.
   const before = count === shortDots ? 3 : 3 + domainTokens;
-  if (count < shortDots || count === mostDots) throw notOfAStream(reply);
   const deliveries = digitsIn(reply, before, 0);
   const sequence = digitsIn(reply, before + 1, 0);
   const micros = digitsIn(reply, before + 3, nanosDigits);
