@@ -14,13 +14,18 @@ test.each([
   ['a duplicate', '{"stream":"EVENTSIEVE","seq":7,"duplicate":true}', { kind: 'duplicate', sequence: 7 }],
   ['a duplicate, in another order', '{"stream":"E","duplicate":true,"seq":7}', { kind: 'duplicate', sequence: 7 }],
   [
+    'a duplicate in a domain that is named before',
+    '{"stream":"E","duplicate":true,"domain":"hub","seq":7}',
+    { kind: 'duplicate', sequence: 7 },
+  ],
+  [
     'a refusal',
     '{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"E","seq":0}',
     { kind: 'refused', code: 10077, description: 'maximum messages exceeded' },
   ],
   [
     'a refusal that names a sequence',
-    '{"stream":"E","error":{"code":400,"description":"no"},"seq":7}',
+    '{"error":{"code":400,"description":"no"},"stream":"E","seq":7}',
     { kind: 'refused', code: 400, description: 'no' },
   ],
 ])('%s', (_, text, ack) => {
