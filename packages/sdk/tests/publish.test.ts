@@ -44,7 +44,9 @@ test('what is final is told at once, and what is not when the time is over', asy
   const away = await start((call) => call.fail(busy(10)));
   const begun = performance.now();
   const error = await failureOf(away.client.publish(event('a'), { timeoutMs: 1_500, retry: { longestPauseMs: 20 } }));
-  expect(error).toMatchObject({ code: 'UNAVAILABLE', reason: 'BUSY', retryable: true });
+  expect(error).toMatchObject({ retryable: true });
+  // The last try may begin so late that its own time runs out: then what became of it is not known.
+  expect(['UNAVAILABLE', 'DEADLINE_EXCEEDED']).toContain((error as EventsieveError).code);
   expect(performance.now() - begun).toBeLessThan(15_000);
   expect(away.calls.length).toBeGreaterThan(3);
 
