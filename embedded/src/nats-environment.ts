@@ -7,10 +7,9 @@ const mostMb = 2048;
 
 /**
  * What cost the broker more than its work did, and what whoever starts it can set otherwise. A fifth of its time under load
- * was collecting garbage: now it collects less often, up to a limit. That limit has to leave room beside the ids of the
- * duplicate window, two minutes of them: near it, a message cost 27 µs instead of 17. And a message goes through several
- * goroutines; with a thread for each core, handing it on wakes a core, while half of the cores leaves the others to what
- * the broker works for.
+ * was collecting garbage: now it collects less often, up to a limit, which has to leave room beside the ids that the duplicate
+ * window holds (millions, at full load). And a message goes through several goroutines; with a thread for each core, handing
+ * it on wakes a core, while half of the cores leaves the others to what the broker works for.
  */
 export function natsEnvironment(
   given: NodeJS.ProcessEnv,

@@ -4,6 +4,7 @@ import { runDiskCase } from './disk-case.js';
 import { runDropDayCase } from './drop-day-case.js';
 import { followCases, runFollowCase } from './follow-cases.js';
 import { runLatencyCase } from './latency-cases.js';
+import { messageCases, runMessageCase } from './message-cases.js';
 import { publishCases, runPublishCase } from './publish-cases.js';
 import { readCases, runReadCase } from './read-cases.js';
 import { runRecoveryCase } from './recovery-case.js';
@@ -47,6 +48,11 @@ export const cases: readonly Case[] = [
     about: 'STORED calls of 100 events at half of the top rate',
     run: (bench) => runLatencyCase(bench, 'latency-stored', true),
   },
+  ...messageCases.map((each) => ({
+    name: each.name,
+    about: each.about,
+    run: (bench: Bench) => runMessageCase(bench, each),
+  })),
   { name: 'recovery', about: 'a million waiting messages', run: runRecoveryCase },
   {
     name: 'growth',
