@@ -41,14 +41,13 @@ test('what is final is told at once, and what is not when the time is over', asy
   expect(await failureOf(client.publish(event('a')))).toMatchObject({ code: 'INTERNAL', retryable: false });
   expect(calls).toHaveLength(1);
 
-  const away = await start((call) => call.fail(busy(10)));
+  // The fifth answer leaves no time for a sixth: a try that began at the very end might run out of its own.
+  const away = await start((call, number) => call.fail(busy(number < 5 ? 10 : 10_000)));
   const begun = performance.now();
-  const error = await failureOf(away.client.publish(event('a'), { timeoutMs: 1_500, retry: { longestPauseMs: 20 } }));
-  expect(error).toMatchObject({ retryable: true });
-  // The last try may begin so late that its own time runs out: then what became of it is not known.
-  expect(['UNAVAILABLE', 'DEADLINE_EXCEEDED']).toContain((error as EventsieveError).code);
+  const error = await failureOf(away.client.publish(event('a'), { timeoutMs: 5_000, retry: { longestPauseMs: 20 } }));
+  expect(error).toMatchObject({ code: 'UNAVAILABLE', reason: 'BUSY', retryable: true });
   expect(performance.now() - begun).toBeLessThan(15_000);
-  expect(away.calls.length).toBeGreaterThan(3);
+  expect(away.calls).toHaveLength(5);
 
   const unasked = await start((call) => call.fail(busy()));
   await failureOf(unasked.client.publish(event('a'), { retry: false }));

@@ -15,8 +15,9 @@ const verdictTag = 0x0a;
 
 const firstBytes = 2_048;
 // Its own tag and length, and four numbers with theirs: so few that the length is one byte.
-const mostVerdictBytes = 2 + 4 * (1 + 10);
+const mostVerdictBytes = 2 + 4 * (1 + 8);
 const safest = BigInt(Number.MAX_SAFE_INTEGER);
+const isPlain = (value: bigint) => value >= 0n && value <= safest;
 
 /**
  * The same as Verdicts.encode, written while a batch is gone through: the generated code wants an object for each verdict,
@@ -42,20 +43,6 @@ export function writeVerdicts(): VerdictsWriter {
     bytes[at++] = rest;
   }
 
-  function bigNumber(tag: number, value: bigint): void {
-    if (value >= 0n && value <= safest) {
-      number(tag, Number(value));
-      return;
-    }
-    bytes[at++] = tag;
-    let rest = BigInt.asUintN(64, value);
-    while (rest >= 0x80n) {
-      bytes[at++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
-    }
-    bytes[at++] = Number(rest);
-  }
-
   function makeRoom(more: number): void {
     if (at + more <= bytes.length) return;
     const larger = Buffer.allocUnsafe(2 * bytes.length + more);
@@ -71,8 +58,8 @@ export function writeVerdicts(): VerdictsWriter {
 
   return {
     add(ticket, outcome, position, firstSeenAtUs, reason) {
-      if (reason !== '') {
-        // A dead letter's: seldom, and of any length.
+      if (reason !== '' || !isPlain(ticket) || !isPlain(position) || !isPlain(firstSeenAtUs)) {
+        // A dead letter's, of any length, or a time before 1970: seldom.
         const verdict = { ticket, outcome, position, firstSeenAtUs, reason };
         append(Verdicts.encode({ verdicts: [verdict] }).finish());
         return;
@@ -80,10 +67,10 @@ export function writeVerdicts(): VerdictsWriter {
       makeRoom(mostVerdictBytes);
       bytes[at++] = verdictTag;
       const lengthAt = at++;
-      bigNumber(ticketTag, ticket);
+      number(ticketTag, Number(ticket));
       number(outcomeTag, outcome);
-      bigNumber(positionTag, position);
-      bigNumber(firstSeenTag, firstSeenAtUs);
+      number(positionTag, Number(position));
+      number(firstSeenTag, Number(firstSeenAtUs));
       bytes[lengthAt] = at - lengthAt - 1;
     },
     finish: () => bytes.subarray(0, at),

@@ -23,6 +23,7 @@ test.each([
     '{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"E","seq":0}',
     { kind: 'refused', code: 10077, description: 'maximum messages exceeded' },
   ],
+  ['a refusal of another kind', '{"error":"x","seq":7}', { kind: 'refused', code: 0, description: 'refused' }],
   [
     'a refusal that names a sequence',
     '{"error":{"code":400,"description":"no"},"stream":"E","seq":7}',
