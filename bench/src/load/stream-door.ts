@@ -1,7 +1,7 @@
 import { IngestServiceService } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
 import { fill, grpcTemplate } from './events.js';
-import { openClient, readAnswer } from './grpc-door.js';
+import { readAnswer } from './grpc-door.js';
 import type { LoadPlan } from './plan.js';
 import type { Answer, Door } from './run-load.js';
 
@@ -26,7 +26,8 @@ export function openStreamDoor(plan: LoadPlan): Door {
 }
 
 function openStream(target: string) {
-  const client = openClient(target);
+  // With a connection of its own: grpc-js would let clients of one address share one.
+  const client = new Client(target, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   const asked: Asked[] = [];
   const stream: ClientDuplexStream<Buffer, Answer> = client.makeBidiStreamRequest(
     IngestServiceService.publishStream.path,
