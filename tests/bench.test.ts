@@ -3,11 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { PublishRequest } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { IngestServiceService, PublishRequest, PublishResponse } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { Server, ServerCredentials, type sendUnaryData, status } from '@grpc/grpc-js';
 import { afterAll, expect, inject, test } from 'vitest';
 import { readBenchOptions } from '../bench/src/bench-options.js';
 import { cases } from '../bench/src/cases/catalog.js';
 import { fill, grpcTemplate, httpTemplate, idOf, newIdShape, numbersWith } from '../bench/src/load/events.js';
+import { openGrpcDoor } from '../bench/src/load/grpc-door.js';
 import { createLatencies } from '../bench/src/load/latencies.js';
 import { toJson } from '../bench/src/report.js';
 import { problemsOf } from '../bench/src/world/stored.js';
@@ -109,6 +111,45 @@ test.each([0, 0.2, 0.3, 1])('exactly the share %d of the copies repeats another 
   expect(numbers.fresh()).toBe(10_000 - 10_000 * share);
   // An id alone is as good as all of it.
   expect(new Set([...all].map((content) => content.split(',')[1])).size).toBe(all.size);
+});
+
+test('a gRPC load sends whole requests, reads answers of any size, and says what a refused call was refused for', async () => {
+  const refusal = { code: status.RESOURCE_EXHAUSTED, details: 'no room, 100 % full' };
+  const requests: PublishRequest[] = [];
+  let refuses = false;
+  const publish = ({ request }: { request: PublishRequest }, answer: sendUnaryData<PublishResponse>) => {
+    requests.push(request);
+    if (refuses) return answer(refusal);
+    const results = request.events.map(({ topic, eventId }) => ({ topic, eventId: eventId.repeat(10) }));
+    answer(null, PublishResponse.fromPartial({ received: results.length, duplicates: 7, results }));
+  };
+  const server = new Server();
+  server.addService({ publish: IngestServiceService.publish } as never, { publish } as never);
+  const address = '127.0.0.1:0';
+  const port = await new Promise((resolve) =>
+    server.bindAsync(address, ServerCredentials.createInsecure(), (_, at) => resolve(at)),
+  );
+  const plan = {
+    target: `127.0.0.1:${port}`,
+    batch: 1000,
+    connections: 2,
+    payload: 'json',
+    ids: newIdShape(),
+  } as never;
+  const door = openGrpcDoor(plan);
+  const { next } = numbersWith(0);
+  try {
+    const answers = await Promise.all([0, 1, 2].map((lane) => door.send(lane, next)));
+    expect(answers).toEqual(Array.from({ length: 3 }, () => ({ received: 1000, duplicates: 7 })));
+    expect(new Set(requests.flatMap(({ events }) => events.map(({ eventId }) => eventId))).size).toBe(3000);
+    refuses = true;
+    await expect(door.send(0, next)).rejects.toThrow(`grpc-status ${refusal.code}: ${refusal.details}`);
+    server.forceShutdown();
+    await expect(door.send(1, next)).rejects.toThrow();
+  } finally {
+    door.close();
+    server.forceShutdown();
+  }
 });
 
 test('percentiles are those of all values, in whatever order they came', () => {

@@ -35,7 +35,7 @@ export function openGrpcDoor(plan: LoadPlan): Door {
         const takeStatus = (headers: { [name: string]: unknown }) => {
           if (headers['grpc-status'] === undefined) return;
           status = headers['grpc-status'];
-          message = String(headers['grpc-message'] ?? '');
+          message = decodeURIComponent(String(headers['grpc-message'] ?? ''));
         };
         call.on('response', takeStatus);
         call.on('trailers', takeStatus);
