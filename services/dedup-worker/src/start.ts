@@ -84,8 +84,10 @@ export const startWorker: StartPart = async (environment, logger) => {
     });
 
   async function checkSchema(): Promise<void> {
-    postgresOk = false;
-    const gap = await findSchemaGap(async (text) => (await pool.query(text)).rows);
+    const gap = await findSchemaGap(async (text) => (await pool.query(text)).rows).catch((error: unknown) => {
+      postgresOk = false;
+      throw error;
+    });
     postgresOk = true;
     schemaOk = gap === undefined;
     if (gap) throw gap;
