@@ -191,6 +191,8 @@ describe('after copies with repeats, a conflict and bad requests', () => {
     });
     expect(gateway.value(gatewayMetrics.unackedMessages.name)).toBe(0);
     expect(gateway.value(gatewayMetrics.unackedBytes.name)).toBe(0);
+    expect(gateway.value(gatewayMetrics.requestBytes.name)).toBe(0);
+    expect(gateway.value(gatewayMetrics.requestLimitBytes.name)).toBe(128 * 1024 ** 2);
     expect(gateway.value(gatewayMetrics.waiting.name)).toBe(0);
     expect(gateway.value(gatewayMetrics.connected.name)).toBe(1);
   });

@@ -122,6 +122,14 @@ export const gatewayMetrics = {
     'eventsieve_gateway_unacknowledged_bytes',
     'Bytes of requests whose messages are not all acknowledged yet',
   ),
+  requestBytes: gauge(
+    'eventsieve_gateway_request_bytes_in_flight',
+    'What calls that are not answered yet may hold in memory',
+  ),
+  requestLimitBytes: gauge(
+    'eventsieve_gateway_request_limit_bytes',
+    'What they may hold all together before more are refused (MAX_REQUEST_BYTES_IN_FLIGHT)',
+  ),
   waiting: gauge('eventsieve_gateway_waiting_copies', 'Copies whose verdict is waited for'),
   connected: gauge('eventsieve_gateway_connected', '1 while the gateway is connected to NATS, else 0'),
 } as const satisfies Readonly<Record<string, MetricSpec>>;

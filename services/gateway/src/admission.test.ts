@@ -1,6 +1,6 @@
 import type { EventsieveError } from '@eventsieve/contract/errors';
 import { expect, test } from 'vitest';
-import { type CallSize, createAdmission } from './admission.js';
+import { type CallSize, createAdmission, heldBytes } from './admission.js';
 
 const admission = () => createAdmission({ maxWaitingCopies: 100, maxRequestBytesInFlight: 10 * 1024 ** 2 });
 const broker = (copies: number, bytes = 0): CallSize => ({ waitForStored: false, copies, bytes });
@@ -55,6 +55,18 @@ test('a call that is larger than every limit is let in when nothing else is unde
   expect(refusal(() => admit(broker(1))).reason).toBe('TOO_MANY_IN_FLIGHT');
   leave();
   admit(broker(1_000, 100 * 1024 ** 2));
+});
+
+test('what all calls may hold is known at any time', () => {
+  const { admit, bytesInFlight } = admission();
+  const calls = [broker(3, 500), stored(60, 7_000)];
+  const [leaveFirst, leaveSecond] = calls.map(admit);
+  refusal(() => admit(stored(41)));
+  expect(bytesInFlight()).toBe(calls.reduce((sum, call) => sum + heldBytes(call), 0));
+  leaveFirst?.();
+  expect(bytesInFlight()).toBe(heldBytes(stored(60, 7_000)));
+  leaveSecond?.();
+  expect(bytesInFlight()).toBe(0);
 });
 
 test('what has left makes room, and can leave only once', () => {

@@ -15,6 +15,8 @@ export interface CallSize {
 export interface Admission {
   /** Lets a call in until what is given back is called, or throws the refusal. */
   admit(call: CallSize): () => void;
+  /** What those that are in may hold, all together. */
+  bytesInFlight(): number;
 }
 
 // Measured with thousands of calls that wait: what grpc-js keeps of a call, and what an event is as objects.
@@ -35,6 +37,8 @@ export function createAdmission({ maxWaitingCopies, maxRequestBytesInFlight }: A
   const maxStoredBytes = maxRequestBytesInFlight * storedShare;
 
   return {
+    bytesInFlight: () => all.bytes,
+
     admit(call) {
       const { waitForStored, copies } = call;
       const bytes = heldBytes(call);

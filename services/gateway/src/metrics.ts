@@ -18,6 +18,7 @@ import {
   gaugeOf,
   histogramOf,
 } from '@eventsieve/runtime/metrics';
+import type { Admission } from './admission.js';
 import type { Publisher } from './publisher.js';
 import type { VerdictDesk } from './verdict-desk.js';
 
@@ -34,6 +35,8 @@ export interface GatewayMetrics {
 export interface GatewayMetricsDeps {
   readonly publisher: Publisher;
   readonly desk: VerdictDesk;
+  readonly admission: Admission;
+  readonly maxRequestBytesInFlight: number;
   readonly connected: () => boolean;
 }
 
@@ -46,7 +49,13 @@ const outcomeNames: Readonly<Partial<Record<Outcome, (typeof answeredOutcomes)[n
   [Outcome.OUTCOME_DEAD_LETTERED]: 'dead_lettered',
 };
 
-export function createGatewayMetrics({ publisher, desk, connected }: GatewayMetricsDeps): GatewayMetrics {
+export function createGatewayMetrics({
+  publisher,
+  desk,
+  admission,
+  maxRequestBytesInFlight,
+  connected,
+}: GatewayMetricsDeps): GatewayMetrics {
   const registry = createRegistry();
   const receivedCounter = counterOf(registry, metrics.received);
   const answeredCounter = counterOf(registry, metrics.answered);
@@ -59,6 +68,8 @@ export function createGatewayMetrics({ publisher, desk, connected }: GatewayMetr
   const publishSeconds = histogramOf(registry, metrics.publishSeconds);
   gaugeOf(registry, metrics.unackedMessages, () => publisher.messagesInFlight());
   gaugeOf(registry, metrics.unackedBytes, () => publisher.bytesInFlight());
+  gaugeOf(registry, metrics.requestBytes, () => admission.bytesInFlight());
+  gaugeOf(registry, metrics.requestLimitBytes, () => maxRequestBytesInFlight);
   gaugeOf(registry, metrics.waiting, () => desk.waiting());
   gaugeOf(registry, metrics.connected, () => (connected() ? 1 : 0));
 

@@ -89,7 +89,13 @@ export const startGateway: StartPart = async (environment, logger) => {
   }
 
   const connected = () => link.connection() !== undefined;
-  const metrics = createGatewayMetrics({ publisher, desk, connected });
+  const metrics = createGatewayMetrics({
+    publisher,
+    desk,
+    admission,
+    maxRequestBytesInFlight: config.admission.maxRequestBytesInFlight,
+    connected,
+  });
   const gateway: Gateway = {
     names: config.names,
     limits: config.limits,
