@@ -1,6 +1,6 @@
 import type { Track } from '@eventsieve/embedded/child';
 import { measureCeiling } from './baselines/ceiling.js';
-import { startNoop } from './baselines/noop.js';
+import { type NoopDoor, startNoop } from './baselines/noop.js';
 import { newIdShape } from './load/events.js';
 import { startLoader } from './load/loader.js';
 import type { LoadPlan, LoadResult } from './load/plan.js';
@@ -32,7 +32,6 @@ export async function openBench(settings: BenchSettings) {
   const { root, environment, natsBinary, track, stopping, say, seconds, profile } = settings;
   const nodeFlags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const servers: Servers = await startServers({ natsBinary, track, stopping });
-  const loader = startLoader(track);
   const results = new Map<string, CaseResult>();
   const shared = new Map<string, Promise<unknown>>();
   const endings: (() => Promise<void>)[] = [];
@@ -41,7 +40,6 @@ export async function openBench(settings: BenchSettings) {
     settings,
     seconds,
     servers,
-    loader,
     results,
 
     /** Made once, for whoever asks first. */
@@ -52,6 +50,14 @@ export async function openBench(settings: BenchSettings) {
     },
 
     atEnd: (end: () => Promise<void>) => void endings.unshift(end),
+
+    /** Made once, and stopped at the end of the run. */
+    untilTheEnd: <T extends { stop(): Promise<void> }>(name: string, make: () => Promise<T>) =>
+      bench.once(name, async () => {
+        const made = await make();
+        endings.unshift(made.stop);
+        return made;
+      }),
 
     startSystem(more: Readonly<Record<string, string>> = {}): Promise<System> {
       stopping.throwIfAborted();
@@ -67,8 +73,10 @@ export async function openBench(settings: BenchSettings) {
       }
     },
 
-    load(plan: Partial<LoadPlan> & Pick<LoadPlan, 'door' | 'target'>): Promise<LoadResult> {
+    async load(plan: Partial<LoadPlan> & Pick<LoadPlan, 'door' | 'target'>): Promise<LoadResult> {
       stopping.throwIfAborted();
+      // A process for each door: one that has made gRPC calls makes HTTP requests more slowly from then on.
+      const loader = await bench.untilTheEnd(`load-${plan.door}`, async () => startLoader(track));
       return loader.run({
         batch: 100,
         payload: 'struct',
@@ -94,17 +102,13 @@ export async function openBench(settings: BenchSettings) {
         return eventsPerSecond;
       }),
 
-    noop: (door: 'grpc' | 'http') =>
+    noop: (door: NoopDoor) =>
       bench.once(`${door}-noop`, async () => {
         say(`measuring the ${door} library with a handler that does nothing`);
-        const noop = await bench.once('noop', async () => {
-          const started = await startNoop(track);
-          endings.unshift(started.stop);
-          return started;
-        });
+        const noop = await bench.untilTheEnd(`${door}-server`, () => startNoop(door, track));
         const plan = {
           door,
-          target: noop[door],
+          target: noop.address,
           batch: 1,
           stored: true,
           connections: door === 'http' ? 50 : 4,
@@ -129,7 +133,6 @@ export async function openBench(settings: BenchSettings) {
 
     async close(): Promise<void> {
       for (const end of endings) await end().catch(() => undefined);
-      await loader.stop();
       await servers.stop();
     },
   };

@@ -1,6 +1,7 @@
 import { IngestServiceService, Outcome, type PublishRequest } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import fastify from 'fastify';
+import type { NoopDoor } from './noop.js';
 
 // The libraries that the doors are built of, with a handler that does nothing: what they cost before any work begins.
 
@@ -19,21 +20,25 @@ function publish({ request }: ServerUnaryCall<PublishRequest, unknown>, answer: 
   answer(null, { received: length, accepted: length, inserted: 0, duplicates: 0, conflicts: 0, rejected: 0, results });
 }
 
-const server = new Server();
-server.addService({ publish: IngestServiceService.publish } as never, { publish } as never);
-const grpcPort = await new Promise<number>((resolve, reject) => {
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-    error ? reject(error) : resolve(port),
+async function serveGrpc(): Promise<string> {
+  const server = new Server();
+  server.addService({ publish: IngestServiceService.publish } as never, { publish } as never);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      error ? reject(error) : resolve(port),
+    );
+  });
+  return `127.0.0.1:${port}`;
+}
+
+async function serveHttp(): Promise<string> {
+  const http = fastify();
+  http.post('/publish', (_request, reply) =>
+    reply.code(201).send({ received: 1, accepted: 1, inserted: 1, duplicates: 0, conflicts: 0, results: [] }),
   );
-});
+  return await http.listen({ host: '127.0.0.1', port: 0 });
+}
 
-const http = fastify();
-http.post('/publish', (_request, reply) =>
-  reply.code(201).send({ received: 1, accepted: 1, inserted: 1, duplicates: 0, conflicts: 0, results: [] }),
-);
-await http.listen({ host: '127.0.0.1', port: 0 });
-const address = http.server.address();
-const httpPort = typeof address === 'object' && address ? address.port : 0;
-
-process.send?.({ grpc: `127.0.0.1:${grpcPort}`, http: `http://127.0.0.1:${httpPort}` });
+const serve: Record<NoopDoor, () => Promise<string>> = { grpc: serveGrpc, http: serveHttp };
+process.send?.(await serve[process.argv[2] as NoopDoor]());
 process.on('disconnect', () => process.exit(0));

@@ -5,21 +5,18 @@ import { endChild, type Track } from '@eventsieve/embedded/child';
 import type { LoadPlan, LoadResult } from './plan.js';
 
 export interface Loader {
-  readonly pid: number;
   run(plan: LoadPlan): Promise<LoadResult>;
   stop(): Promise<void>;
 }
 
 export function startLoader(track: Track): Loader {
   const child = fork(fileURLToPath(new URL('./load-main.js', import.meta.url)), [], { detached: true, execArgv: [] });
-  const pid = child.pid as number;
-  const forget = track('service', pid);
+  const forget = track('service', child.pid as number);
   const ended = once(child, 'exit').then(() => {
     throw new Error('the loading process ended by itself');
   });
   ended.catch(() => undefined);
   return {
-    pid,
     async run(plan) {
       child.send(plan);
       const [{ result, problem }] = (await Promise.race([once(child, 'message'), ended])) as [
