@@ -1,4 +1,4 @@
-import { QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
+import { EraseEventsResponse, QueryServiceService } from '@eventsieve/contract/gen/eventsieve/v1/query';
 import fc from 'fast-check';
 import type { Random } from '../random.js';
 import { shown } from './accepted.js';
@@ -19,7 +19,8 @@ const cursors = [
   '😀',
   'x'.repeat(9_000),
 ];
-const texts = ['', 'orders', 'a\0b', '\n', 'é'.repeat(256), '😀'.repeat(255), 'x'.repeat(100_000), '%', "'; --"];
+/** None is a name under which something is published: one of the questions is to erase a topic. */
+const texts = ['', 'orders', 'a\0b', '\n', 'é'.repeat(256), '🙈'.repeat(255), 'x'.repeat(100_000), '%', "'; --"];
 const content = fc.oneof(
   fc.constantFrom(...texts, ...cursors).map((text) => Buffer.from(text)),
   fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
@@ -79,10 +80,14 @@ export async function askQuestions(line: GrpcLine, random: Random, find: (what: 
   for (const bytes of samplesOf(question, random, chunk)) {
     const path = random.pick(paths);
     const endless = path === QueryServiceService.tailEvents.path;
-    const { code, message, late } = await line.call({ path, data: frameOf(bytes), endless });
+    const { code, message, body, late } = await line.call({ path, data: frameOf(bytes), endless });
     if (late) find(`${path}: no answer to ${shown(bytes)}`);
     else if (code === undefined || !fine.has(code))
       find(`${path}: answered with ${code} (${message}) to ${shown(bytes)}`);
+    else if (code === 0 && path === QueryServiceService.eraseEvents.path) {
+      const { erased } = EraseEventsResponse.decode(body.subarray(5));
+      if (erased > 0n) find(`${path}: erased ${erased} that were published, by ${shown(bytes)}`);
+    }
   }
   return chunk;
 }
