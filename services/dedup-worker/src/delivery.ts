@@ -8,6 +8,7 @@ import { readPlace } from './read-place.js';
 /** A message as the worker handles it. */
 export interface Delivery {
   readonly message: JsMsg;
+  readonly ackSubject: string;
   readonly position: bigint;
   /** The broker's timestamp, so that a redelivery computes the same row. */
   readonly receivedAtUs: bigint;
@@ -26,14 +27,16 @@ export interface Delivery {
 
 export function readDelivery(message: JsMsg, base: bigint, names: BrokerNames): Delivery {
   const { subject, data: body } = message;
-  const { sequence, receivedAtUs, redelivered } = readPlace((message as JsMsg & { readonly reply: string }).reply);
+  // Read once: the client decodes it anew each time.
+  const { reply: ackSubject } = message as JsMsg & { readonly reply: string };
+  const { sequence, receivedAtUs, redelivered } = readPlace(ackSubject);
   const position = base + BigInt(sequence);
   // Made at once, by one literal: objects put together by spreading cost this process more than all the rest of it.
   if (subject !== names.redriveSubject) {
     const content = readContent(subject, body, names);
-    return { message, position, receivedAtUs, redelivered, subject, body, redrive: undefined, content };
+    return { message, ackSubject, position, receivedAtUs, redelivered, subject, body, redrive: undefined, content };
   }
-  const place = { message, position, receivedAtUs, redelivered };
+  const place = { message, ackSubject, position, receivedAtUs, redelivered };
   try {
     const { deadLetter, sending, subject, body } = Redrive.decode(message.data);
     return { ...place, subject, body, redrive: { deadLetter, sending }, content: readContent(subject, body, names) };

@@ -1,6 +1,7 @@
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import type { Logger } from '@eventsieve/runtime/logger';
+import { publishAll } from '@eventsieve/runtime/publish-all';
 import { type JetStreamManager, type JsMsg, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Pool } from 'pg';
@@ -46,6 +47,7 @@ export interface Session {
 
 export const shards = 16;
 
+const ack = Buffer.from('+ACK');
 /** Less than DRAIN_TIMEOUT leaves. */
 const drainMs = 5_000;
 
@@ -98,7 +100,10 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     reason?: { code: string; message: string },
   ): void {
     if (over) return;
-    for (const { message } of batch) message.ack();
+    publishAll(
+      connection,
+      batch.map(({ ackSubject }) => ({ subject: ackSubject, body: ack })),
+    );
     metrics.settled(batch, judgements);
     watermark.acked();
     answerWaiters(connection, batch, judgements, reason);

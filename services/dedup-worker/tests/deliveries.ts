@@ -42,6 +42,7 @@ export function copyAt({
   const { subject, data: body } = message;
   return {
     message,
+    ackSubject: `acks.${position}`,
     subject,
     body,
     position: BigInt(position),
@@ -61,6 +62,7 @@ export function tallyAt(
   const { subject, data: body } = message;
   return {
     message,
+    ackSubject: `acks.${position}`,
     subject,
     body,
     position: BigInt(position),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { publishAll, type RawMessage } from '@eventsieve/runtime/publish-all';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { type PubAck, readAck } from './read-ack.js';
 
 export interface OutgoingMessage {
@@ -125,24 +126,24 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function sendAll(): void {
     const leaving = outbox;
     outbox = [];
+    const nc = connection === undefined || connection.isClosed() ? undefined : connection;
+    const maxBytes = nc?.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    const messages: RawMessage[] = [];
     for (const { job, message, ticket } of leaving) {
       // Given up meanwhile.
       if (job.acks[ticket - job.firstTicket] !== undefined) continue;
-      try {
-        if (connection === undefined) throw new Error('no connection to NATS');
-        send(connection, message, ticket);
-      } catch (error) {
-        // It was never handed to the connection.
-        settle(job, ticket, { kind: 'refused', code: 0, description: (error as Error).message });
-      }
+      const { subject, body, header } = message;
+      const bytes = body.length + (header?.length ?? 0);
+      if (nc === undefined) refuse(job, ticket, 'no connection to NATS');
+      else if (bytes > maxBytes) refuse(job, ticket, `${bytes} bytes are more than the broker takes in a message`);
+      else messages.push({ subject, reply: `${inbox}.${ticket.toString(36)}`, header, body });
     }
+    if (nc !== undefined) publishAll(nc, messages);
   }
 
-  function send(nc: NatsConnection, { subject, body, header }: OutgoingMessage, ticket: number): void {
-    const reply = `${inbox}.${ticket.toString(36)}`;
-    // publish() only ever calls encode() on the headers; a buffer made beforehand saves building and joining them.
-    if (header === undefined) nc.publish(subject, body, { reply });
-    else nc.publish(subject, body, { reply, headers: { encode: () => header } as unknown as MsgHdrs });
+  /** It was never handed to the connection. */
+  function refuse(job: Job, ticket: number, description: string): void {
+    settle(job, ticket, { kind: 'refused', code: 0, description });
   }
 
   return {
