@@ -143,6 +143,30 @@ describe('counting by source', () => {
     await expectCountsOfRows();
   });
 
+  test('reads each event once', async () => {
+    const many = Array.from({ length: 600 }, (_, n) => copyAt({ position: n + 1, eventId: `e${n}` }));
+    await store(...many);
+    await settle(300);
+    // The first step of all knows no day to begin with.
+    await rollUpAll(300);
+    await settle(600);
+    const client = await database.pool.connect();
+    const reads = async () => {
+      const { rows } = await client.query<{ read: number }>(`
+        select sum(pg_stat_get_xact_tuples_returned(indexrelid))::int as read
+        from pg_index where indrelid in (select inhrelid from pg_inherits where inhparent = 'events'::regclass)`);
+      return rows[0]?.read ?? Number.NaN;
+    };
+    try {
+      await client.query('begin');
+      const before = await reads();
+      await client.query('select roll_up_v1(300)');
+      expect((await reads()) - before).toBe(300);
+    } finally {
+      client.release(true);
+    }
+  });
+
   test('finds events whatever the days in which they came, in any order', async () => {
     const days = [0, -9, -9, 1, -4, -9, 0, 8, 0, 0, -4, 8, -9];
     const receivedAtOf = (day: number) => someTimeUs + BigInt(day) * 86_400_000_000n;
