@@ -7,7 +7,7 @@ import {
 import { HealthCheckResponse_ServingStatus, HealthService } from '@eventsieve/contract/gen/grpc/health/v1/health';
 import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
 import { traceparentHeader } from '@eventsieve/contract/traceparent';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 
 export interface GatewayClient {
   publish(request: PublishRequest, timeoutMs: number, traceparent?: string): Promise<PublishResponse>;
@@ -34,17 +34,14 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
   const deadlineIn = (ms: number) => ({ deadline: Date.now() + ms });
 
   return {
-    publish: (request, timeoutMs, traceparent) =>
-      new Promise<Buffer>((resolve, reject) => {
-        const metadata = new Metadata();
-        if (traceparent !== undefined) metadata.set(traceparentHeader, traceparent);
-        // Bytes both ways: grpc-js holds on to the messages of a call for a while after its end.
-        const bytes = requestSerialize(request);
-        client.makeUnaryRequest(path, asItIs, asItIs, bytes, metadata, deadlineIn(timeoutMs), (error, answer) => {
-          if (error) reject(nameGateway(fromGrpcError(error)));
-          else resolve(answer as Buffer);
-        });
-      }).then(responseDeserialize),
+    publish(request, timeoutMs, traceparent) {
+      const metadata = new Metadata();
+      if (traceparent !== undefined) metadata.set(traceparentHeader, traceparent);
+      const bytes = requestSerialize(request);
+      return new Promise<Buffer>((resolve, reject) => {
+        client.makeUnaryRequest(path, asItIs, asItIs, bytes, metadata, deadlineIn(timeoutMs), settles(resolve, reject));
+      }).then(responseDeserialize);
+    },
     isServing: (name, timeoutMs) =>
       new Promise((resolve) => {
         client.makeUnaryRequest(
@@ -61,6 +58,17 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
     close: () => client.close(),
   };
 }
+
+/**
+ * grpc-js holds on to what a call came with for a while after its end. So it gets and gives bytes, and its callback is made
+ * where no events are in reach.
+ */
+const settles =
+  (resolve: (answer: Buffer) => void, reject: (error: unknown) => void) =>
+  (error: ServiceError | null, answer?: Buffer): void => {
+    if (error) reject(nameGateway(fromGrpcError(error)));
+    else resolve(answer as Buffer);
+  };
 
 /** What the gateway says itself has a reason. Without one it is grpc-js that speaks, and not of which server. */
 function nameGateway(error: EventsieveError): EventsieveError {

@@ -1,6 +1,13 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Counts more bytes as held for it, or fewer; false when they are too many. */
+    holdsBytes: ((bytes: number) => boolean) | undefined;
+  }
+}
+
 /** Counts more bytes, or fewer, as held for a request; throws when they are too many. */
 export type HoldBytes = (request: FastifyRequest, bytes: number) => void;
 
@@ -11,7 +18,8 @@ export type HoldBytes = (request: FastifyRequest, bytes: number) => void;
  */
 export function boundBodies(app: FastifyInstance, maxBytes: number): HoldBytes {
   let held = 0;
-  const counters = new WeakMap<FastifyRequest, (bytes: number) => boolean>();
+  // On the request itself: what a map holds for a weak key is kept by every minor collection, and so would be the request.
+  app.decorateRequest('holdsBytes', undefined);
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     let own = 0;
@@ -31,7 +39,7 @@ export function boundBodies(app: FastifyInstance, maxBytes: number): HoldBytes {
       reply.header('connection', 'close');
       payload.emit('error', tooMuch());
     };
-    counters.set(request, fits);
+    request.holdsBytes = fits;
     // What reads the body attaches in this same turn, so nothing flows past it.
     payload.on('data', count);
     reply.raw.once('close', () => {
@@ -42,7 +50,7 @@ export function boundBodies(app: FastifyInstance, maxBytes: number): HoldBytes {
   });
 
   return (request, bytes) => {
-    if (counters.get(request)?.(bytes) === false && bytes > 0) throw tooMuch();
+    if (request.holdsBytes?.(bytes) === false && bytes > 0) throw tooMuch();
   };
 }
 

@@ -7,7 +7,7 @@ import {
   WaitFor,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { attributeOf } from '../cloudevents/attributes.js';
 import type { GatewayClient } from '../gateway-client.js';
 import { defaultGatherLimits, gathersPublishes } from '../gather-publishes.js';
@@ -34,7 +34,8 @@ export function servePublish(app: FastifyInstance, bridge: Bridge): void {
   const publishStored = publishesSingles(bridge, WaitFor.WAIT_FOR_STORED);
   const publishAccepted = publishesSingles(bridge, WaitFor.WAIT_FOR_BROKER);
 
-  app.post('/publish', async (request, reply) => {
+  /** What came is not held while its answer is waited for. */
+  function publish(request: FastifyRequest): { answer: Promise<PublishResponse>; single: boolean; stored: boolean } {
     const parameters = readParameters(request, ['wait', 'allow_partial']);
     const wait = readChoice('wait', parameters.wait, ['stored', 'broker'], 'stored');
     const allowPartial = readChoice('allow_partial', parameters.allow_partial, ['true', 'false'], 'false') === 'true';
@@ -44,20 +45,21 @@ export function servePublish(app: FastifyInstance, bridge: Bridge): void {
     const partial = allowPartial && !single;
     if (!partial) refuseBad(events);
 
+    const stored = wait === 'stored';
     const traceparent = readTraceparent(request.headers[traceparentHeader]);
-    const publishSingle = wait === 'stored' ? publishStored : publishAccepted;
+    const publishSingle = stored ? publishStored : publishAccepted;
     const [first] = events;
     const call =
       single && first !== undefined && !isBad(first)
         ? publishSingle(first, traceparent)
-        : publishGood(bridge, events, {
-            waitForStored: wait === 'stored',
-            allowPartial: partial,
-            cloudEvents,
-            traceparent,
-          });
-    const response = await (cloudEvents ? withFieldNames(call, attributeOf) : call);
-    reply.code(statusOf(response, single, wait === 'stored', bridge.duplicateStatus));
+        : publishGood(bridge, events, { waitForStored: stored, allowPartial: partial, cloudEvents, traceparent });
+    return { answer: cloudEvents ? withFieldNames(call, attributeOf) : call, single, stored };
+  }
+
+  app.post('/publish', async (request, reply) => {
+    const { answer, single, stored } = publish(request);
+    const response = await answer;
+    reply.code(statusOf(response, single, stored, bridge.duplicateStatus));
     return reply.type('application/json').send(JSON.stringify(answerOf(response)));
   });
 }
@@ -101,24 +103,34 @@ interface BatchOptions {
   readonly traceparent: string | undefined;
 }
 
-async function publishGood(
+function publishGood(
   { gateway, storedTimeoutMs }: Bridge,
   events: readonly ReadEvent[],
   { waitForStored, allowPartial, cloudEvents, traceparent }: BatchOptions,
 ): Promise<PublishResponse> {
-  const good = events.flatMap((event) => (isBad(event) ? [] : [event]));
-  const bad = events.length - good.length;
+  const good = events.filter((event): event is Event => !isBad(event));
   const none = { received: 0, accepted: 0, inserted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: [] };
   const waitFor = waitForStored ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
-  const answer =
-    good.length === 0 && bad > 0
-      ? none
-      : await gateway.publish({ events: good, waitFor, allowPartial }, storedTimeoutMs + marginMs, traceparent);
-  const response = cloudEvents ? inAttributes(answer) : answer;
-  if (bad === 0) return response;
+  const call =
+    good.length === 0 && events.length > 0
+      ? Promise.resolve(none)
+      : gateway.publish({ events: good, waitFor, allowPartial }, storedTimeoutMs + marginMs, traceparent);
+  const answer = cloudEvents ? call.then(inAttributes) : call;
+  if (good.length === events.length) return answer;
+  const rejections = events.map((event) => (isBad(event) ? rejection(event) : undefined));
+  return answer.then((response) => withRejections(response, rejections));
+}
+
+/** Each in its place; `undefined` where an event was good. */
+function withRejections(
+  response: PublishResponse,
+  rejections: readonly (PublishResult | undefined)[],
+): PublishResponse {
   let next = 0;
-  const results = events.flatMap((event) => {
-    const result = isBad(event) ? rejection(event) : response.results[next++];
+  let bad = 0;
+  const results = rejections.flatMap((rejected) => {
+    if (rejected) bad++;
+    const result = rejected ?? response.results[next++];
     return result === undefined ? [] : [result];
   });
   return { ...response, received: response.received + bad, rejected: response.rejected + bad, results };

@@ -35,30 +35,31 @@ export function readEvent(text: string, { kind, members = [] }: JsonNode, ignore
   const given: Partial<Record<Text, string>> = {};
   let timestamp: Timestamp | undefined;
   let payloadJson: string | undefined;
-  const seen = new Set<string>();
+  // Few, always: a list of them is looked through faster than a set is made.
+  const seen: string[] = [];
+  const blame = (key: string, message: string) => faults.push({ field: pathText([key]), message });
 
   for (const { key, value } of members) {
-    const fault = (message: string) => faults.push({ field: pathText([key]), message });
-    if (seen.has(key)) {
-      fault('is a duplicate key');
+    if (seen.includes(key)) {
+      blame(key, 'is a duplicate key');
       continue;
     }
-    seen.add(key);
+    seen.push(key);
     if (key === 'payload') payloadJson = sourceOf(text, value);
     else if (!isText(key)) {
-      if (!ignored.includes(key)) fault('is an unknown field');
-    } else if (value.kind !== 'string') fault(`must be a string, not ${nameOfKind(value.kind)}`);
+      if (!ignored.includes(key)) blame(key, 'is an unknown field');
+    } else if (value.kind !== 'string') blame(key, `must be a string, not ${nameOfKind(value.kind)}`);
     else {
       const content = stringOf(text, value);
       // It would leave here as U+FFFD, and be another id.
-      if (loneSurrogate.test(content)) fault('contains a lone surrogate');
+      if (loneSurrogate.test(content)) blame(key, 'contains a lone surrogate');
       else given[key] = content;
     }
   }
 
   if (kind !== 'object') faults.push({ field: '', message: `must be an object, not ${nameOfKind(kind)}` });
   else {
-    for (const key of texts) if (!seen.has(key)) faults.push({ field: key, message: 'is missing' });
+    for (const key of texts) if (!seen.includes(key)) faults.push({ field: key, message: 'is missing' });
     if (given.timestamp !== undefined) {
       timestamp = parseInstant(given.timestamp);
       if (timestamp === undefined) faults.push({ field: 'timestamp', message: timestampForm });
