@@ -3,8 +3,9 @@ import { openBrokerLink } from '@eventsieve/runtime/broker-link';
 import { createDuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import { duplex } from '@eventsieve/runtime/grpc-duplex';
 import { createHealth } from '@eventsieve/runtime/grpc-health';
+import { oneByOne } from '@eventsieve/runtime/grpc-one-by-one';
 import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
-import { type MethodCodec, startGrpcServer, tolerant, unary } from '@eventsieve/runtime/grpc-server';
+import { type MethodCodec, startGrpcServer, tolerant, type UnaryHandler, unary } from '@eventsieve/runtime/grpc-server';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { openSidePort } from '@eventsieve/runtime/side-port';
 import { ensureStream } from '@eventsieve/runtime/stream';
@@ -112,18 +113,20 @@ export const startGateway: StartPart = async (environment, logger) => {
     ensureStream: ensure,
   };
 
+  const handlePublish: UnaryHandler<ArrivedRequest, Answer> = async (request, context) => {
+    if (stopping) throw stoppingNow();
+    return await publish(gateway, request, context);
+  };
   const publishMethod = unary(
     { path: IngestServiceService.publish.path, ...ownView },
-    (request, context) => {
-      if (stopping) throw stoppingNow();
-      return publish(gateway, request, context);
-    },
+    handlePublish,
     logger,
     metrics.ended,
   );
 
   const handlePublishStream = duplex<ArrivedRequest, Answer>((conversation) => {
     if (stopping) throw stoppingNow();
+    if (conversation.context.oneByOne) return oneByOne(conversation, handlePublish, metrics.ended);
     return publishStream(gateway, conversation);
   }, logger);
   const server = await startGrpcServer({

@@ -17,8 +17,8 @@ export interface RequestOptions {
 }
 
 /** One PublishStream call. */
-export function openStream(client: IngestServiceClient, options: CallOptions = {}) {
-  const call = client.publishStream(new Metadata(), options);
+export function openStream(client: IngestServiceClient, options: CallOptions = {}, metadata = new Metadata()) {
+  const call = client.publishStream(metadata, options);
   const answers: PublishResponse[] = [];
   /** Undefined: OK. */
   const ended = new Promise<EventsieveError | undefined>((resolve) => {

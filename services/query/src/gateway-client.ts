@@ -7,7 +7,8 @@ import {
 import { HealthCheckResponse_ServingStatus, HealthService } from '@eventsieve/contract/gen/grpc/health/v1/health';
 import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
 import { traceparentHeader } from '@eventsieve/contract/traceparent';
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { openPublishLines } from './publish-lines.js';
 
 export interface GatewayClient {
   publish(request: PublishRequest, timeoutMs: number, traceparent?: string): Promise<PublishResponse>;
@@ -32,15 +33,26 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
     'grpc.enable_retries': 0,
   });
   const deadlineIn = (ms: number) => ({ deadline: Date.now() + ms });
+  const lines = openPublishLines(client);
+
+  const call = (bytes: Buffer, timeoutMs: number, traceparent: string) =>
+    new Promise<Buffer>((resolve, reject) => {
+      const metadata = new Metadata();
+      metadata.set(traceparentHeader, traceparent);
+      client.makeUnaryRequest(path, asItIs, asItIs, bytes, metadata, deadlineIn(timeoutMs), (error, answer) => {
+        if (error) reject(fromGrpcError(error));
+        else resolve(answer as Buffer);
+      });
+    });
 
   return {
     publish(request, timeoutMs, traceparent) {
-      const metadata = new Metadata();
-      if (traceparent !== undefined) metadata.set(traceparentHeader, traceparent);
       const bytes = requestSerialize(request);
-      return new Promise<Buffer>((resolve, reject) => {
-        client.makeUnaryRequest(path, asItIs, asItIs, bytes, metadata, deadlineIn(timeoutMs), settles(resolve, reject));
-      }).then(responseDeserialize);
+      // A trace is said in the metadata of a call.
+      const answer = traceparent === undefined ? lines.publish(bytes, timeoutMs) : call(bytes, timeoutMs, traceparent);
+      return answer.then(responseDeserialize, (error) => {
+        throw nameGateway(error);
+      });
     },
     isServing: (name, timeoutMs) =>
       new Promise((resolve) => {
@@ -55,20 +67,12 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
             resolve(error ? undefined : response?.status === HealthCheckResponse_ServingStatus.SERVING),
         );
       }),
-    close: () => client.close(),
+    close() {
+      lines.close();
+      client.close();
+    },
   };
 }
-
-/**
- * grpc-js holds on to what a call came with for a while after its end. So it gets and gives bytes, and its callback is made
- * where no events are in reach.
- */
-const settles =
-  (resolve: (answer: Buffer) => void, reject: (error: unknown) => void) =>
-  (error: ServiceError | null, answer?: Buffer): void => {
-    if (error) reject(nameGateway(fromGrpcError(error)));
-    else resolve(answer as Buffer);
-  };
 
 /** What the gateway says itself has a reason. Without one it is grpc-js that speaks, and not of which server. */
 function nameGateway(error: EventsieveError): EventsieveError {

@@ -6,7 +6,9 @@ import {
   type PublishResponse,
   type PublishResult,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { duplex } from '@eventsieve/runtime/grpc-duplex';
 import { createHealth } from '@eventsieve/runtime/grpc-health';
+import { oneByOne } from '@eventsieve/runtime/grpc-one-by-one';
 import { type CallContext, startGrpcServer, unary } from '@eventsieve/runtime/grpc-server';
 import { silent } from './query-fixture.js';
 
@@ -17,6 +19,8 @@ export interface FakeGateway {
   /** Every call that came, newest last. */
   readonly calls: { readonly request: PublishRequest; readonly context: CallContext }[];
   /** What it answers from now on. */
+  /** How many have been opened. */
+  streams(): number;
   answer(how: (request: PublishRequest) => Answer | Promise<Answer>): void;
   stop(): Promise<void>;
 }
@@ -34,6 +38,11 @@ export async function startFakeGateway(): Promise<FakeGateway> {
     return answer;
   };
   const publish = unary(IngestServiceService.publish, handle, silent);
+  let streams = 0;
+  const publishStream = duplex<PublishRequest, PublishResponse>((conversation) => {
+    streams++;
+    return oneByOne(conversation, handle);
+  }, silent);
   const server = await startGrpcServer({
     host: '127.0.0.1',
     port: 0,
@@ -41,13 +50,17 @@ export async function startFakeGateway(): Promise<FakeGateway> {
     maxReceiveBytes: 64 * 1024 ** 2,
     drainMs: 100,
     services: [
-      { definition: { publish: publish.definition }, implementation: { publish: publish.handler } },
+      {
+        definition: { publish: publish.definition, publishStream: IngestServiceService.publishStream },
+        implementation: { publish: publish.handler, publishStream },
+      },
       health.service,
     ],
   });
   return {
     address: server.address,
     calls,
+    streams: () => streams,
     answer(next) {
       how = next;
     },
