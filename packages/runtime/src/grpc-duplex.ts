@@ -24,10 +24,12 @@ export type DuplexHandler<Request, Response> = (conversation: Conversation<Reque
 /** As `unary`, for streams both ways: the call ends when the handler does, with OK or with its error. */
 export function duplex<Request, Response>(handler: DuplexHandler<Request, Response>, logger: Logger) {
   return (call: ServerDuplexStream<Request, Response>): void => {
-    const incoming = readFrom(call);
+    const context = contextOf(call);
+    // Who sends one request after the other takes a call for some seconds only, and would not know whether the next is read.
+    const incoming = readFrom(call, !context.oneByOne);
     const outgoing = writeTo(call, incoming.stop);
     Promise.resolve()
-      .then(() => handler({ context: contextOf(call), next: incoming.next, over: incoming.over, send: outgoing.send }))
+      .then(() => handler({ context, next: incoming.next, over: incoming.over, send: outgoing.send }))
       .then(
         () => outgoing.whenSent(() => call.end()),
         (thrown) => {
@@ -38,7 +40,7 @@ export function duplex<Request, Response>(handler: DuplexHandler<Request, Respon
   };
 }
 
-function readFrom<Request>(call: ServerDuplexStream<Request, unknown>) {
+function readFrom<Request>(call: ServerDuplexStream<Request, unknown>, endsWithItsConnection: boolean) {
   const readOne = call._read.bind(call);
   // By itself it reads up to 16 messages ahead, of any size.
   call._read = () => undefined;
@@ -70,7 +72,7 @@ function readFrom<Request>(call: ServerDuplexStream<Request, unknown>) {
     next: () =>
       new Promise<Request | undefined>((resolve, reject) => {
         if (ended) return resolve(undefined);
-        if (over === undefined && http2StreamOf(call)?.session?.closed) stop(connectionEnds());
+        if (over === undefined && endsWithItsConnection && http2StreamOf(call)?.session?.closed) stop(connectionEnds());
         if (over !== undefined) return reject(over);
         waiting = { resolve, reject };
         readOne(1);

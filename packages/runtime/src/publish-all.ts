@@ -11,6 +11,7 @@ export interface RawMessage {
 
 // Two lengths of up to ten digits, the command's name, spaces and the ends of two lines.
 const lineRoom = 40;
+const mostBytesOfCharacter = 3;
 const chunkBytes = 64 * 1024;
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
@@ -39,7 +40,7 @@ export function publishAll(connection: NatsConnection, messages: readonly RawMes
 }
 
 const roomFor = ({ subject, reply = '', header, body }: RawMessage) =>
-  lineRoom + subject.length + reply.length + (header?.length ?? 0) + body.length;
+  lineRoom + (subject.length + reply.length) * mostBytesOfCharacter + (header?.length ?? 0) + body.length;
 
 function write(bytes: Buffer, from: number, { subject, reply, header, body }: RawMessage): number {
   const to = reply === undefined ? subject : `${subject} ${reply}`;
@@ -47,7 +48,7 @@ function write(bytes: Buffer, from: number, { subject, reply, header, body }: Ra
     header === undefined
       ? `PUB ${to} ${body.length}\r\n`
       : `HPUB ${to} ${header.length} ${header.length + body.length}\r\n`;
-  let at = from + bytes.write(line, from, 'latin1');
+  let at = from + bytes.write(line, from);
   if (header !== undefined) {
     bytes.set(header, at);
     at += header.length;

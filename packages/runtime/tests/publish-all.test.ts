@@ -42,6 +42,7 @@ test('every kind of message comes as it was given, in order, however many chunks
     { subject: 'all.plain', body: body(bytes) },
     { subject: 'all.asked', reply: 'answers.x', body: body(bytes) },
     { subject: 'all.headed', header, body: body(bytes) },
+    { subject: 'all.größe-日本-😀', reply: `answers.${'語'.repeat(200)}`, body: body(bytes) },
     { subject: `all.${'long'.repeat(250)}`, reply: `answers.${'y'.repeat(500)}`, header, body: body(bytes) },
   ]);
   const got = await received('all.*', messages);

@@ -48,6 +48,7 @@ export interface Session {
 export const shards = 16;
 
 const ack = Buffer.from('+ACK');
+
 /** Less than DRAIN_TIMEOUT leaves. */
 const drainMs = 5_000;
 

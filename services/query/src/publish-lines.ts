@@ -48,8 +48,9 @@ export function openPublishLines(client: Client, { lifeMs, mostIdle }: LineLimit
     const line: Line = { call, openedAtMs: Date.now(), waiter: undefined };
     call.on('data', (answer: Buffer) => {
       const waiter = free(line);
+      if (waiter === undefined) return;
       keep(line);
-      waiter?.resolve(answer);
+      waiter.resolve(answer);
     });
     call.on('error', (error: ServiceError) => end(line, fromGrpcError(error)));
     call.on('end', () => end(line, new EventsieveError('UNAVAILABLE', 'the stream ended')));

@@ -26,7 +26,7 @@ export interface FakeGateway {
 }
 
 /** A real gRPC server that plays the gateway. */
-export async function startFakeGateway(): Promise<FakeGateway> {
+export async function startFakeGateway(maxConnectionAgeMs?: number): Promise<FakeGateway> {
   let how: (request: PublishRequest) => Answer | Promise<Answer> = (request) => outcomes(request);
   const calls: FakeGateway['calls'] = [];
   const health = createHealth([]);
@@ -49,6 +49,7 @@ export async function startFakeGateway(): Promise<FakeGateway> {
     portVariable: 'none',
     maxReceiveBytes: 64 * 1024 ** 2,
     drainMs: 100,
+    ...(maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeMs }),
     services: [
       {
         definition: { publish: publish.definition, publishStream: IngestServiceService.publishStream },

@@ -94,6 +94,28 @@ test('an old line is not used again, and few are kept', async () => {
   expect(fake.streams()).toBe(5);
 });
 
+test('a gateway that closes its old connections refuses nobody for it', async () => {
+  open();
+  const aging = await startFakeGateway(300);
+  const own = new Client(aging.address, credentials.createInsecure());
+  lines = openPublishLines(own, { lifeMs: 1_000, mostIdle: 4 });
+  try {
+    let published = 0;
+    const untilMs = Date.now() + 3_000;
+    const publishAll = async (name: number) => {
+      for (let n = 0; Date.now() < untilMs; n++, published++) await publish(`${name}-${n}`);
+    };
+    await Promise.all([0, 1, 2, 3].map(publishAll));
+    expect(published).toBeGreaterThan(100);
+    // More than one connection, or nothing has been shown.
+    expect(aging.streams()).toBeGreaterThan(8);
+  } finally {
+    lines.close();
+    own.close();
+    await aging.stop();
+  }
+});
+
 test('a gateway that goes answers what it has, and the next hears that nobody is there', async () => {
   open();
   expect(await publish('idle')).toBe('idle');
