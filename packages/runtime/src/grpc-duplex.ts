@@ -1,5 +1,6 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
+import { oneByOneHeader } from '@eventsieve/contract/one-by-one';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { callerGone, http2StreamOf, isOver } from './grpc-call.js';
 import { type CallContext, contextOf, foreseen, serverStopping, stopEvent, Undecodable } from './grpc-server.js';
@@ -8,6 +9,8 @@ import type { Logger } from './logger.js';
 /** A call in which both sides send as many messages as they like. */
 export interface Conversation<Request, Response> {
   readonly context: CallContext;
+  /** The caller wants each request to be a call of its own. */
+  readonly oneByOne: boolean;
   /**
    * Reads one request, and no further. Undefined once the caller has said that there are no more; rejects when one is no
    * message, or when no more are read.
@@ -25,11 +28,12 @@ export type DuplexHandler<Request, Response> = (conversation: Conversation<Reque
 export function duplex<Request, Response>(handler: DuplexHandler<Request, Response>, logger: Logger) {
   return (call: ServerDuplexStream<Request, Response>): void => {
     const context = contextOf(call);
+    const oneByOne = call.metadata.get(oneByOneHeader).length > 0;
     // Who sends one request after the other takes a call for some seconds only, and would not know whether the next is read.
-    const incoming = readFrom(call, !context.oneByOne);
+    const incoming = readFrom(call, !oneByOne);
     const outgoing = writeTo(call, incoming.stop);
     Promise.resolve()
-      .then(() => handler({ context, next: incoming.next, over: incoming.over, send: outgoing.send }))
+      .then(() => handler({ context, oneByOne, next: incoming.next, over: incoming.over, send: outgoing.send }))
       .then(
         () => outgoing.whenSent(() => call.end()),
         (thrown) => {

@@ -1,6 +1,5 @@
 import { EventsieveError } from '@eventsieve/contract/errors';
 import { toGrpcStatus } from '@eventsieve/contract/grpc-errors';
-import { oneByOneHeader } from '@eventsieve/contract/one-by-one';
 import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
 import {
   type MethodDefinition,
@@ -22,8 +21,6 @@ export interface CallContext {
   readonly cancelled: () => boolean;
   /** Which trace the call belongs to, when the caller says so. */
   readonly traceparent?: string | undefined;
-  /** Of a stream: each of its requests is a call of its own. */
-  readonly oneByOne?: boolean;
 }
 
 /** How a call ended, for those who count. */
@@ -130,7 +127,6 @@ export function contextOf(call: Pick<OpenStream, 'getDeadline' | 'cancelled' | '
     deadlineMs: deadline instanceof Date ? deadline.getTime() : deadline,
     cancelled: () => call.cancelled,
     traceparent: readTraceparent(call.metadata.get(traceparentHeader)[0]),
-    oneByOne: call.metadata.get(oneByOneHeader).length > 0,
   };
 }
 

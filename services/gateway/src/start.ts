@@ -126,7 +126,7 @@ export const startGateway: StartPart = async (environment, logger) => {
 
   const handlePublishStream = duplex<ArrivedRequest, Answer>((conversation) => {
     if (stopping) throw stoppingNow();
-    if (conversation.context.oneByOne) return oneByOne(conversation, handlePublish, metrics.ended);
+    if (conversation.oneByOne) return oneByOne(conversation, handlePublish, metrics.ended);
     return publishStream(gateway, conversation);
   }, logger);
   const server = await startGrpcServer({

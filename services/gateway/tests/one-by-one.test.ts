@@ -1,5 +1,5 @@
-import { WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import { Copy } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
+import { Outcome, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { Copy, Verdicts } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import { oneByOneHeader } from '@eventsieve/contract/one-by-one';
 import { Metadata } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
@@ -22,14 +22,24 @@ function openLine() {
 }
 
 test('each request is answered before the next is read', async () => {
-  gateway = await startTestGateway({ STORED_TIMEOUT: '1s' });
+  gateway = await startTestGateway({ STORED_TIMEOUT: '60s' });
+  // A worker that answers when it is told to.
+  let answer: (() => void) | undefined;
+  gateway.connection.subscribe(`${gateway.names.eventSubjectPrefix}>`, {
+    callback: (_, message) => {
+      const { replyTo, ticket } = Copy.decode(message.data);
+      const verdict = { ticket, outcome: Outcome.OUTCOME_STORED, position: ticket, firstSeenAtUs: 0n, reason: '' };
+      answer ??= () => gateway.connection.publish(replyTo, Verdicts.encode({ verdicts: [verdict] }).finish());
+    },
+  });
+  await gateway.connection.flush();
   const line = openLine();
-  // Nobody stores it: it is answered when the time is up, and only then the other is published.
   line.send([event('a')], { waitFor: WaitFor.WAIT_FOR_STORED });
   line.send([event('b')]);
-  await waitUntil('the first is in the stream', async () => (await storedIds()).length > 0);
+  await waitUntil('the first is with the worker', () => answer !== undefined);
   expect(await storedIds()).toEqual(['a']);
   expect(line.answers).toEqual([]);
+  answer?.();
   line.end();
   expect(await line.ended).toBeUndefined();
   expect(line.ids()).toEqual([['a'], ['b']]);
@@ -52,7 +62,7 @@ test('the first that is refused ends it, in the words of Publish, and nothing be
 });
 
 test('it is refused at once where a stream would wait for room', async () => {
-  gateway = await startTestGateway({ STORED_TIMEOUT: '3s', MAX_WAITING_COPIES: '2' });
+  gateway = await startTestGateway({ STORED_TIMEOUT: '60s', MAX_WAITING_COPIES: '2' });
   const full = openLine();
   full.send([event('a'), event('b')], { waitFor: WaitFor.WAIT_FOR_STORED });
   await waitUntil('they wait', async () => (await storedIds()).length === 2);
@@ -60,6 +70,8 @@ test('it is refused at once where a stream would wait for room', async () => {
   line.send([event('c')], { waitFor: WaitFor.WAIT_FOR_STORED });
   expect(await line.ended).toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
   expect(full.answers).toEqual([]);
+  full.call.cancel();
+  await full.ended;
 });
 
 test('each is counted as a call', async () => {

@@ -19,7 +19,7 @@ export interface FakeGateway {
   /** Every call that came, newest last. */
   readonly calls: { readonly request: PublishRequest; readonly context: CallContext }[];
   /** What it answers from now on. */
-  /** How many have been opened. */
+  /** How many have been opened for one request after the other. */
   streams(): number;
   answer(how: (request: PublishRequest) => Answer | Promise<Answer>): void;
   stop(): Promise<void>;
@@ -40,7 +40,7 @@ export async function startFakeGateway(maxConnectionAgeMs?: number): Promise<Fak
   const publish = unary(IngestServiceService.publish, handle, silent);
   let streams = 0;
   const publishStream = duplex<PublishRequest, PublishResponse>((conversation) => {
-    streams++;
+    if (conversation.oneByOne) streams++;
     return oneByOne(conversation, handle);
   }, silent);
   const server = await startGrpcServer({
