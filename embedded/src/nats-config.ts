@@ -23,6 +23,8 @@ export function natsServerConfig(config: NatsConfig): string {
     'server_name: eventsieve',
     `listen: ${quote(`${config.host}:${config.port}`)}`,
     'max_payload: 8MB',
+    // It remembers who wants a subject. Here nearly each message has one of its own, to be asked about once.
+    'disable_sublist_cache: true',
     `log_file: ${quote(config.logFile)}`,
     'logfile_size_limit: 4MB',
     ...(recent ? ['logfile_max_num: 2'] : []),

@@ -29,6 +29,9 @@ export interface WatermarkTracker {
 
 const busyMs = 30;
 const idleMs = 1_000;
+// A look that takes long has waited for those who store: so many times as long is left to them, within bounds.
+const restAfterLook = 10;
+const mostRestMs = 150;
 const stuckAfterMs = 1_000;
 
 /**
@@ -49,6 +52,7 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
   let watermark = 0n;
   let lastSeen = '';
   let unchangedSince = Date.now();
+  let restsUntilMs = 0;
   let overlooked = { first: 0, since: 0 };
 
   /** Nothing moves although the stream holds something: at once suspicious when the consumer has nothing left to do. */
@@ -112,6 +116,7 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
     if (running || stopped) return;
     running = true;
     let caughtUp = true;
+    const begunAtMs = performance.now();
     try {
       stirred = false;
       caughtUp = await look();
@@ -121,9 +126,13 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
       logger.debug({ err: error }, 'the watermark could not be looked at');
     } finally {
       running = false;
-      if (!stopped) timer = setTimeout(() => void run(), stirred || !caughtUp ? busyMs : idleMs);
+      const now = performance.now();
+      restsUntilMs = now + Math.min((now - begunAtMs) * restAfterLook, mostRestMs);
+      if (!stopped) timer = setTimeout(() => void run(), stirred || !caughtUp ? soonMs() : idleMs);
     }
   }
+
+  const soonMs = () => Math.max(busyMs, restsUntilMs - performance.now());
 
   void run();
 
@@ -133,7 +142,7 @@ export function trackWatermark(deps: WatermarkDeps): WatermarkTracker {
       stirred = true;
       if (running || stopped) return;
       clearTimeout(timer);
-      timer = setTimeout(() => void run(), busyMs);
+      timer = setTimeout(() => void run(), soonMs());
     },
     stop() {
       stopped = true;
