@@ -1,5 +1,6 @@
 import type { LabelValues, MetricSpec } from '@eventsieve/contract/metric-names';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { createHistogram, type Histogram } from './histogram.js';
 
 /** A page of metrics as Prometheus reads it. */
 export interface Exposition {
@@ -33,9 +34,9 @@ export function counterOf<Labels extends LabelValues>(
 export function histogramOf<Labels extends LabelValues>(
   registry: Registry,
   spec: MetricSpec<Labels>,
-): Histogram<LabelName<Labels>> {
-  const histogram = new Histogram<LabelName<Labels>>({ ...configOf(registry, spec), buckets: [...spec.buckets] });
-  for (const labels of everySeries(spec.labels)) histogram.zero(labels);
+): Histogram<Labels> {
+  const histogram = createHistogram(registry, spec);
+  for (const labels of everySeries(spec.labels)) histogram.labels(labels);
   return histogram;
 }
 

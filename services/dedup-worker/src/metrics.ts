@@ -67,8 +67,8 @@ export function createWorkerMetrics({
   const conflicts = counterOf(registry, metrics.conflicts);
   const deadLetters = counterOf(registry, metrics.deadLetters);
   const redeliveries = counterOf(registry, metrics.redeliveries);
-  const batchMessages = histogramOf(registry, metrics.batchMessages);
-  const commitSeconds = histogramOf(registry, metrics.commitSeconds);
+  const batchMessages = histogramOf(registry, metrics.batchMessages).labels({});
+  const commitSeconds = histogramOf(registry, metrics.commitSeconds).labels({});
   const failedCounter = counterOf(registry, metrics.failedCalls);
   const failedCalls = forEach(remedies, (remedy) => failedCounter.labels({ remedy }));
   const removedCounter = counterOf(registry, metrics.removed);

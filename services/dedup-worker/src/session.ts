@@ -101,13 +101,14 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     reason?: { code: string; message: string },
   ): void {
     if (over) return;
+    // First, since somebody waits for it, and the broker would go through all the acks before it.
+    answerWaiters(connection, batch, judgements, reason);
     publishAll(
       connection,
       batch.map(({ ackSubject }) => ({ subject: ackSubject, body: ack })),
     );
     metrics.settled(batch, judgements);
     watermark.acked();
-    answerWaiters(connection, batch, judgements, reason);
     if (judgements.size === 0) return;
     for (const delivery of batch) {
       const { content, position } = delivery;

@@ -65,7 +65,7 @@ export function createGatewayMetrics({
   const requestHistogram = histogramOf(registry, metrics.requestSeconds);
   const duplicates = counterOf(registry, metrics.duplicates).labels({ place: 'broker' });
   const tallies = counterOf(registry, metrics.tallies);
-  const publishSeconds = histogramOf(registry, metrics.publishSeconds);
+  const publishSeconds = histogramOf(registry, metrics.publishSeconds).labels({});
   gaugeOf(registry, metrics.unackedMessages, () => publisher.messagesInFlight());
   gaugeOf(registry, metrics.unackedBytes, () => publisher.bytesInFlight());
   gaugeOf(registry, metrics.requestBytes, () => admission.bytesInFlight());

@@ -9,6 +9,7 @@ import { fromGrpcError } from '@eventsieve/contract/grpc-errors';
 import { traceparentHeader } from '@eventsieve/contract/traceparent';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { openPublishLines } from './publish-lines.js';
+import { writeRequest } from './write-request.js';
 
 export interface GatewayClient {
   publish(request: PublishRequest, timeoutMs: number, traceparent?: string): Promise<PublishResponse>;
@@ -17,7 +18,7 @@ export interface GatewayClient {
   close(): void;
 }
 
-const { path, requestSerialize, responseDeserialize } = IngestServiceService.publish;
+const { path, responseDeserialize } = IngestServiceService.publish;
 const asItIs = (bytes: Buffer) => bytes;
 
 /** Where the bridge hands events on. */
@@ -47,7 +48,7 @@ export function connectGateway(address: string, maxMessageBytes: number): Gatewa
 
   return {
     publish(request, timeoutMs, traceparent) {
-      const bytes = requestSerialize(request);
+      const bytes = writeRequest(request);
       // A trace is said in the metadata of a call.
       const answer = traceparent === undefined ? lines.publish(bytes, timeoutMs) : call(bytes, timeoutMs, traceparent);
       return answer.then(responseDeserialize, (error) => {

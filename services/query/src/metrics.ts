@@ -81,9 +81,11 @@ export function createQueryMetrics(
   return {
     exposition: expositionOf(registry),
     answered: (route, httpStatus, seconds) =>
-      httpSeconds.observe({ route, status: `${Math.floor(httpStatus / 100)}xx` }, seconds),
+      httpSeconds.labels({ route, status: `${Math.floor(httpStatus / 100)}xx` }).observe(seconds),
     followed: (door, events) => followed.inc({ door }, events),
     called: (method, { error, seconds }) =>
-      grpcSeconds.observe({ method, code: grpcStatus[error ? errorCodes[error.code].grpc : grpcStatus.OK] }, seconds),
+      grpcSeconds
+        .labels({ method, code: grpcStatus[error ? errorCodes[error.code].grpc : grpcStatus.OK] as string })
+        .observe(seconds),
   };
 }

@@ -8,7 +8,8 @@ export function serveMetrics(app: FastifyInstance, { exposition }: QueryMetrics)
 
 /** Times every request. A path that nothing serves is the route `none`. */
 export function timeRequests(app: FastifyInstance, metrics: QueryMetrics): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     metrics.answered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000);
+    done();
   });
 }

@@ -11,12 +11,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { attributeOf } from '../cloudevents/attributes.js';
 import type { GatewayClient } from '../gateway-client.js';
 import { defaultGatherLimits, gathersPublishes } from '../gather-publishes.js';
-import { formatInstant } from '../instant.js';
 import { withFieldNames } from './field-names.js';
-import { outcomeNames } from './outcome-names.js';
 import { readChoice, readParameters } from './parameters.js';
 import { type BadEvent, isBad, type ReadEvent } from './read-event.js';
 import { readPublished } from './read-published.js';
+import { writeAnswer } from './write-answer.js';
 
 export interface Bridge {
   readonly gateway: GatewayClient;
@@ -60,7 +59,7 @@ export function servePublish(app: FastifyInstance, bridge: Bridge): void {
     const { answer, single, stored } = publish(request);
     const response = await answer;
     reply.code(statusOf(response, single, stored, bridge.duplicateStatus));
-    return reply.type('application/json').send(JSON.stringify(answerOf(response)));
+    return reply.type('application/json').send(writeAnswer(response));
   });
 }
 
@@ -166,26 +165,4 @@ function statusOf(response: PublishResponse, single: boolean, waitForStored: boo
     default:
       return duplicateStatus;
   }
-}
-
-function answerOf({ received, accepted, inserted, duplicates, conflicts, rejected, results }: PublishResponse) {
-  return {
-    received,
-    accepted,
-    inserted,
-    duplicates,
-    conflicts,
-    rejected,
-    message: `Received ${received} events, accepted ${accepted}, rejected ${duplicates} duplicates`,
-    results: results.map(({ topic, eventId, outcome, position, firstSeenAt, error }) => ({
-      topic,
-      event_id: eventId,
-      outcome: outcomeNames[outcome] ?? 'unknown',
-      ...(position === 0n ? {} : { position: position.toString() }),
-      ...(firstSeenAt === undefined ? {} : { first_seen_at: formatInstant(firstSeenAt) }),
-      ...(error === undefined
-        ? {}
-        : { error: { code: error.code.toLowerCase(), message: error.message, field: error.field } }),
-    })),
-  };
 }
