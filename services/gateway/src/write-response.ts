@@ -11,7 +11,12 @@ export interface AnsweredEvent extends Omit<PublishResult, 'topic' | 'eventId'> 
 }
 
 // Tags of a response and of a result: field number and wire type.
-const tag = { received: 0x08, accepted: 0x10, inserted: 0x18, duplicates: 0x20, conflicts: 0x28, rejected: 0x30 };
+const receivedTag = 0x08;
+const acceptedTag = 0x10;
+const insertedTag = 0x18;
+const duplicatesTag = 0x20;
+const conflictsTag = 0x28;
+const rejectedTag = 0x30;
 const resultTag = 0x3a;
 const topicTag = 0x0a;
 const eventIdTag = 0x12;
@@ -30,11 +35,12 @@ export function writeResponse(response: Answer): Buffer {
   let room = countsBytes;
   for (const { topic, eventId } of results) room += resultBytes + topic.length + eventId.length;
   let bytes = Buffer.allocUnsafe(room);
-  let at = 0;
-  for (const [name, number] of Object.entries(tag)) {
-    const count = response[name as keyof typeof tag];
-    if (count !== 0) at = writeVarint(bytes, writeByte(bytes, at, number), count);
-  }
+  let at = writeCount(bytes, 0, receivedTag, response.received);
+  at = writeCount(bytes, at, acceptedTag, response.accepted);
+  at = writeCount(bytes, at, insertedTag, response.inserted);
+  at = writeCount(bytes, at, duplicatesTag, response.duplicates);
+  at = writeCount(bytes, at, conflictsTag, response.conflicts);
+  at = writeCount(bytes, at, rejectedTag, response.rejected);
   for (const result of results) {
     if (result.firstSeenAt === undefined && result.error === undefined) {
       at = writePlainResult(bytes, at, result);
@@ -49,6 +55,9 @@ export function writeResponse(response: Answer): Buffer {
   }
   return bytes.subarray(0, at);
 }
+
+const writeCount = (bytes: Buffer, at: number, tag: number, count: number): number =>
+  count === 0 ? at : writeVarint(bytes, writeByte(bytes, at, tag), count);
 
 function writePlainResult(bytes: Buffer, from: number, { topic, eventId, outcome, position }: AnsweredEvent): number {
   // Its length stands before it: two bytes hold that of any name that is taken.

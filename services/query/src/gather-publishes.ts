@@ -45,6 +45,7 @@ interface Waiting {
 
 // Field tags, timestamp and lengths of one event in a request.
 const envelopeBytes = 64;
+const mostBytesOfCharacter = 3;
 
 /**
  * Publishes single events, those that arrive together in one call: within one turn of the event loop, or while calls are
@@ -158,8 +159,8 @@ function tooSlow(): EventsieveError {
   return new EventsieveError('UNAVAILABLE', message, { reason: 'GATEWAY_SLOW', retryAfterMs: 1_000 });
 }
 
-function bytesOf({ topic, eventId, source, payloadJson = '' }: Event): number {
-  let bytes = envelopeBytes;
-  for (const text of [topic, eventId, source, payloadJson]) bytes += Buffer.byteLength(text);
-  return bytes;
-}
+/** Names are short, and taken for as long as they can be. */
+const bytesOf = ({ topic, eventId, source, payloadJson = '' }: Event): number =>
+  envelopeBytes +
+  (topic.length + eventId.length + source.length) * mostBytesOfCharacter +
+  Buffer.byteLength(payloadJson);

@@ -22,10 +22,10 @@ export interface OtherBody {
 export function takeBodies(app: FastifyInstance, maxBytes: number, hold: HoldBytes): void {
   app.removeAllContentTypeParsers();
   const take = (type: string, of: (bytes: Buffer) => Buffer | OtherBody) =>
-    app.addContentTypeParser(type, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
       const encoding = request.headers['content-encoding'];
-      if (encoding === undefined) return of(body);
-      return of(await decoded(encoding, body, maxBytes, (bytes) => hold(request, bytes)));
+      if (encoding === undefined) return done(null, of(body));
+      decoded(encoding, body, maxBytes, (bytes) => hold(request, bytes)).then((bytes) => done(null, of(bytes)), done);
     });
   take('application/json', (bytes) => bytes);
   for (const type of [linesType, cloudEventType, cloudEventsType] as const) take(type, (bytes) => ({ type, bytes }));
