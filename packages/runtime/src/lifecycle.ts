@@ -24,9 +24,6 @@ export async function runService(service: string, start: StartPart): Promise<voi
   // Little survives a minor collection here. Where every core has work, its helpers wait for their turn, and all that this
   // process does waits for them.
   setFlagsFromString('--no-parallel-scavenge');
-  // What lives on is little, too, and V8 lets it grow by half before it goes through it again: once a second under load,
-  // with helpers that take their turns from everything else. Four times of little is still little.
-  setFlagsFromString('--heap-growing-percent=300');
   let logger: Logger | undefined;
   let stopping = false;
   const asked = askedToStop(() => logger?.error(`${service} was told twice to stop: it ends at once`));

@@ -1,4 +1,6 @@
+import { collectLess } from '@eventsieve/runtime/collect-less';
 import { runService } from '@eventsieve/runtime/lifecycle';
 import { startGateway } from './start.js';
 
+collectLess();
 await runService('gateway', startGateway);
