@@ -21,8 +21,8 @@ const eventRoom = 48;
 const restRoom = 16;
 
 /** Of a large event the room that it may need would be much more than it takes, and the rest is seldom. */
-const isUsual = ({ timestamp, payload, payloadJson }: Event, room: number) =>
-  room <= mostBytes && timestamp !== undefined && timestamp.seconds >= 0n && payload === undefined && !!payloadJson;
+const isUsual = ({ timestamp, payloadJson }: Event, room: number) =>
+  room <= mostBytes && timestamp !== undefined && timestamp.seconds >= 0n && !!payloadJson;
 
 /**
  * The same as PublishRequest.encode, for the quarter of the time: that makes a writer for each event and for each of its
