@@ -20,9 +20,8 @@ const mostBytesOfCharacter = 3;
 const eventRoom = 48;
 const restRoom = 16;
 
-/** Of a large event the room that it may need would be much more than it takes, and the rest is seldom. */
-const isUsual = ({ timestamp, payloadJson }: Event, room: number) =>
-  room <= mostBytes && timestamp !== undefined && timestamp.seconds >= 0n && !!payloadJson;
+const isUsual = ({ timestamp, payloadJson }: Event) =>
+  timestamp !== undefined && timestamp.seconds >= 0n && !!payloadJson;
 
 /**
  * The same as PublishRequest.encode, for the quarter of the time: that makes a writer for each event and for each of its
@@ -30,12 +29,9 @@ const isUsual = ({ timestamp, payloadJson }: Event, room: number) =>
  */
 export function writeRequest(request: PublishRequest): Buffer {
   const { events, waitFor, allowPartial } = request;
-  let room = restRoom;
-  for (const event of events) {
-    const roomOfEvent = roomFor(event);
-    if (!isUsual(event, roomOfEvent)) return Buffer.from(PublishRequest.encode(request).finish());
-    room += roomOfEvent;
-  }
+  const room = events.reduce((sum, event) => sum + roomFor(event), restRoom);
+  // What is large may need three times of what it takes, and anything else is seldom.
+  if (room > mostBytes || !events.every(isUsual)) return Buffer.from(PublishRequest.encode(request).finish());
   const bytes = Buffer.allocUnsafe(room);
   let at = 0;
   for (const event of events) at = writeEvent(bytes, at, event);
