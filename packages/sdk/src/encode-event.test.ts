@@ -1,8 +1,9 @@
 import { PublishRequest, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { type ReadyEvent, requestTail, writeEvent } from '@eventsieve/contract/request-writing';
+import { newWireBuffer } from '@eventsieve/contract/wire-writing';
 import { expect, test } from 'vitest';
-import { type EventFault, type ReadyEvent, readEvent, requestTail, writeEvent } from './encode-event.js';
+import { type EventFault, readEvent } from './encode-event.js';
 import type { NewEvent } from './event.js';
-import { newWireBuffer } from './wire-buffer.js';
 
 const nowMs = 1_714_564_800_123;
 

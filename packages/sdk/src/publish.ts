@@ -3,15 +3,16 @@ import {
   PublishResponse,
   Outcome as WireOutcome,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { requestTail, writeEvent } from '@eventsieve/contract/request-writing';
 import { readTraceparent } from '@eventsieve/contract/traceparent';
+import { newWireBuffer } from '@eventsieve/contract/wire-writing';
 import { type CallSettings, callUnary, type Method, type Peer, type TracedSettings } from './call.js';
-import { type EventFault, readEvent, requestTail, writeEvent } from './encode-event.js';
+import { type EventFault, readEvent } from './encode-event.js';
 import { brokenAnswer, refuse } from './error.js';
 import type { NewEvent } from './event.js';
 import { formatInstant } from './instant.js';
 import { type Answer, readAnswer, type Verdict } from './read-answer.js';
 import { type RetryOptions, withRetries } from './retry.js';
-import { newWireBuffer } from './wire-buffer.js';
 
 /**
  * The verdict on one copy. `accepted`: durable in the broker, and not known yet whether it is a repeat. `stored`: this

@@ -1,7 +1,7 @@
-import { type ReadyEvent, writeEvent } from '../encode-event.js';
+import { type ReadyEvent, writeEvent } from '@eventsieve/contract/request-writing';
+import { makeRoom, newWireBuffer, type WireBuffer } from '@eventsieve/contract/wire-writing';
 import type { EventsieveError } from '../error.js';
 import type { EventName, PublishResult } from '../publish.js';
-import { makeRoom, newWireBuffer, type WireBuffer } from '../wire-buffer.js';
 import type { Era } from './eras.js';
 
 /** Who waits for the verdict on an event. */

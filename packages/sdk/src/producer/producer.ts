@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
+import { type ReadyEvent, requestTail } from '@eventsieve/contract/request-writing';
 import type { Peer } from '../call.js';
-import { type ReadyEvent, readEvent, requestTail } from '../encode-event.js';
+import { readEvent } from '../encode-event.js';
 import { aborted, closed, type EventsieveError, refuse, unforeseen, withoutIndex } from '../error.js';
 import type { NewEvent } from '../event.js';
 import { onAbort } from '../on-abort.js';
