@@ -11,7 +11,14 @@ test('the broker may take an eighth of the memory, within bounds', () => {
   expect([1, 8, 12, 16, 256].map(limitOf)).toEqual(['512MiB', '1024MiB', '1536MiB', '2048MiB', '2048MiB']);
 });
 
+test('the watcher of threads is told a time that Go can hold, and that nobody lives to see', () => {
+  const [name, ms] = natsEnvironment({}).GODEBUG?.split('=') ?? [];
+  expect(name).toBe('schedtrace');
+  expect(Number(ms) | 0).toBe(Number(ms));
+  expect(Number(ms)).toBeGreaterThan(14 * 24 * 3_600_000);
+});
+
 test('what is set outside goes before, and everything else is passed on', () => {
-  const given = { GOMAXPROCS: '7', GOGC: '100', GOMEMLIMIT: '2GiB', TZ: 'UTC' };
+  const given = { GOMAXPROCS: '7', GOGC: '100', GOMEMLIMIT: '2GiB', GODEBUG: 'madvdontneed=1', TZ: 'UTC' };
   expect(natsEnvironment(given, 2)).toEqual(given);
 });
