@@ -52,12 +52,12 @@ function startMigrating(url: string): { child: ChildProcess; ended: Promise<{ co
   return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number | null, said })) };
 }
 
-/** Brings a database to where the first version had it: without what today's statistics read. */
-async function migrateTheFirst(database: TestDatabase): Promise<void> {
+/** Applies as many of the migrations, from the first on. */
+async function migrateSome(database: TestDatabase, count: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'eventsieve-migrations-'));
   cleanups.push(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'meta'));
-  const entries = journal.entries.slice(0, 2);
+  const entries = journal.entries.slice(0, count);
   for (const { tag } of entries) copyFileSync(`${store}migrations/${tag}.sql`, join(folder, `${tag}.sql`));
   writeFileSync(join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
   await migrate(drizzle(database.pool), {
@@ -66,6 +66,9 @@ async function migrateTheFirst(database: TestDatabase): Promise<void> {
     migrationsTable: 'eventsieve_migrations',
   });
 }
+
+/** Brings a database to where the first version had it: without what today's statistics read. */
+const migrateTheFirst = (database: TestDatabase) => migrateSome(database, 2);
 
 async function start(service: 'dedup-worker' | 'query', database: TestDatabase): Promise<ServiceProcess> {
   const process = await startService(service, {
@@ -227,6 +230,22 @@ test('services work on a schema that is newer than they know, and migrating leav
     await waitUntil('all to be well', async () => (await fetch(`${system.http}/health`)).ok);
   }
   expect(await database.value('select note from event_keys limit 1')).toBe('x');
+});
+
+test('what is only inserted is vacuumed early: keys, refused copies, and days from before and after the migration', async () => {
+  const database = await emptyDatabase();
+  const madeBy = journal.entries.findIndex(({ tag }) => tag === '0008_vacuum_early');
+  await migrateSome(database, madeBy);
+  await database.pool.query(`select ensure_event_partition_v1('2026-01-01')`);
+  const early = () =>
+    database.value<string[]>(
+      `select array_agg(relname::text order by relname) from pg_class where relkind = 'r' and reloptions @>
+       '{autovacuum_vacuum_insert_scale_factor=0,autovacuum_vacuum_insert_threshold=100000}'`,
+    );
+  expect(await early()).toBe(null);
+  await migrateStore(database.url);
+  await database.pool.query(`select ensure_event_partition_v1('2026-01-02')`);
+  expect(await early()).toEqual(['event_keys', 'events_20260101', 'events_20260102', 'refused']);
 });
 
 for (const how of ['its process is killed', 'its connection is ended'] as const) {

@@ -168,6 +168,8 @@ function serverSettings(port: number, cluster: string, extra: Record<string, str
     max_connections: '100',
     shared_buffers: sharedBuffers(),
     max_wal_size: '2GB',
+    // What came is vacuumed while it is still held in memory, and before a checkpoint has passed.
+    autovacuum_naptime: '15s',
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
