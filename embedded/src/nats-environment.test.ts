@@ -11,7 +11,7 @@ test('the broker may take an eighth of the memory, within bounds', () => {
   expect([1, 8, 12, 16, 256].map(limitOf)).toEqual(['512MiB', '1024MiB', '1536MiB', '2048MiB', '2048MiB']);
 });
 
-test('the watcher of threads is told a time that Go can hold, and that nobody lives to see', () => {
+test('the watcher of threads is to log every few weeks at most, in milliseconds that Go can hold', () => {
   const [name, ms] = natsEnvironment({}).GODEBUG?.split('=') ?? [];
   expect(name).toBe('schedtrace');
   expect(Number(ms) | 0).toBe(Number(ms));
