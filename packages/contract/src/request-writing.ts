@@ -56,7 +56,7 @@ function writeTimestampFields(wire: WireBuffer, { seconds, nanos }: ReadyEvent):
 }
 
 /** What stands in a request behind its events. */
-export function requestTail(wait: 'broker' | 'stored', allowPartial: boolean): Buffer {
-  const waitFor = wait === 'stored' ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
-  return Buffer.from([waitForTag, waitFor, ...(allowPartial ? [allowPartialTag, 1] : [])]);
+export function requestTail(waitFor: WaitFor, allowPartial: boolean): Buffer {
+  const wait = waitFor === WaitFor.WAIT_FOR_UNSPECIFIED ? [] : [waitForTag, waitFor];
+  return Buffer.from([...wait, ...(allowPartial ? [allowPartialTag, 1] : [])]);
 }

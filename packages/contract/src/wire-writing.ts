@@ -21,6 +21,13 @@ export function makeRoom(wire: WireBuffer, more: number): void {
   wire.bytes = larger;
 }
 
+export function appendBytes(wire: WireBuffer, bytes: Buffer): void {
+  makeRoom(wire, bytes.length);
+  wire.at += bytes.copy(wire.bytes, wire.at);
+}
+
+export const writtenBytes = ({ bytes, at }: WireBuffer): Buffer => bytes.subarray(0, at);
+
 /** A whole number from 0 to 2 ** 53. */
 export function writeVarint(wire: WireBuffer, value: number): void {
   makeRoom(wire, maxVarintBytes);

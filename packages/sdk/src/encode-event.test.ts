@@ -18,7 +18,7 @@ const faultsOf = (event: unknown) => readEvent(event as NewEvent, nowMs) as read
 function encoded(events: readonly ReadyEvent[], room = 16): Buffer {
   const wire = newWireBuffer(room);
   for (const event of events) writeEvent(wire, event);
-  return Buffer.concat([wire.bytes.subarray(0, wire.at), requestTail('stored', true)]);
+  return Buffer.concat([wire.bytes.subarray(0, wire.at), requestTail(WaitFor.WAIT_FOR_STORED, true)]);
 }
 
 test('the bytes are those that the generated code writes, whatever the lengths, characters and times', () => {

@@ -1,11 +1,12 @@
 import {
   IngestServiceService,
   PublishResponse,
+  WaitFor,
   Outcome as WireOutcome,
 } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { requestTail, writeEvent } from '@eventsieve/contract/request-writing';
 import { readTraceparent } from '@eventsieve/contract/traceparent';
-import { newWireBuffer } from '@eventsieve/contract/wire-writing';
+import { appendBytes, newWireBuffer, writtenBytes } from '@eventsieve/contract/wire-writing';
 import { type CallSettings, callUnary, type Method, type Peer, type TracedSettings } from './call.js';
 import { type EventFault, readEvent } from './encode-event.js';
 import { brokenAnswer, refuse } from './error.js';
@@ -23,6 +24,9 @@ export type Outcome = 'accepted' | 'stored' | 'duplicate' | 'conflict' | 'reject
 
 /** What must have happened before an answer. */
 export type Wait = 'broker' | 'stored';
+
+export const waitForOf = (wait: Wait): WaitFor =>
+  wait === 'stored' ? WaitFor.WAIT_FOR_STORED : WaitFor.WAIT_FOR_BROKER;
 
 export interface PublishOptions extends CallSettings {
   /** What must have happened before the answer: `stored` (default) is in Postgres with a verdict, `broker` is durable. */
@@ -93,7 +97,8 @@ export async function publishEvents(
     throw refuse([...refused].flatMap(([index, faults]) => faults.map((fault) => ({ index, ...fault }))));
   }
 
-  const bytes = Buffer.concat([wire.bytes.subarray(0, wire.at), requestTail(wait, allowPartial)]);
+  appendBytes(wire, requestTail(waitForOf(wait), allowPartial));
+  const bytes = writtenBytes(wire);
   const leftMs = () => Math.max(0, untilMs - Date.now());
   let attempts = 0;
   const send = (attempt: number) => {

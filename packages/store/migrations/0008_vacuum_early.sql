@@ -1,16 +1,18 @@
 -- What is only inserted is vacuumed while it is still in memory. By default Postgres waits until a table has grown by a fifth:
 -- in a large one its pages have been written by then, a checkpoint has passed, and the vacuum reads them back, puts a whole
 -- image of each into the log and has them written once more.
-alter table event_keys set (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000);
-alter table refused set (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000);
-
 do $$
 declare
-  partition regclass;
+  only_inserted regclass;
 begin
-  for partition in select i.inhrelid::regclass from pg_inherits i where i.inhparent = 'events'::regclass loop
+  for only_inserted in
+    values ('event_keys'::regclass), ('refused')
+    union all
+    select i.inhrelid from pg_inherits i where i.inhparent = 'events'::regclass
+  loop
     execute format(
-      'alter table %s set (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000)', partition
+      'alter table %s set (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000)',
+      only_inserted
     );
   end loop;
 end

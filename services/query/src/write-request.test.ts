@@ -21,7 +21,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.record({
 });
 const anyRequest: fc.Arbitrary<PublishRequest> = fc.record({
   events: fc.array(anyEvent, { maxLength: 20 }),
-  waitFor: fc.constantFrom(WaitFor.WAIT_FOR_BROKER, WaitFor.WAIT_FOR_STORED),
+  waitFor: fc.constantFrom(WaitFor.WAIT_FOR_UNSPECIFIED, WaitFor.WAIT_FOR_BROKER, WaitFor.WAIT_FOR_STORED),
   allowPartial: fc.boolean(),
 });
 

@@ -1,6 +1,6 @@
-import { PublishRequest, WaitFor } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
+import { PublishRequest } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import { requestTail, writeEvent } from '@eventsieve/contract/request-writing';
-import { newWireBuffer } from '@eventsieve/contract/wire-writing';
+import { appendBytes, newWireBuffer, writtenBytes } from '@eventsieve/contract/wire-writing';
 
 const usualEventBytes = 512;
 const tailBytes = 16;
@@ -26,6 +26,6 @@ export function writeRequest(request: PublishRequest): Buffer {
       payloadJson,
     });
   }
-  const wait = waitFor === WaitFor.WAIT_FOR_STORED ? 'stored' : 'broker';
-  return Buffer.concat([wire.bytes.subarray(0, wire.at), requestTail(wait, allowPartial)]);
+  appendBytes(wire, requestTail(waitFor, allowPartial));
+  return writtenBytes(wire);
 }

@@ -1,5 +1,5 @@
 import { type ReadyEvent, writeEvent } from '@eventsieve/contract/request-writing';
-import { makeRoom, newWireBuffer, type WireBuffer } from '@eventsieve/contract/wire-writing';
+import { appendBytes, newWireBuffer, type WireBuffer, writtenBytes } from '@eventsieve/contract/wire-writing';
 import type { EventsieveError } from '../error.js';
 import type { EventName, PublishResult } from '../publish.js';
 import type { Era } from './eras.js';
@@ -56,13 +56,11 @@ export function guessBytes({ topic, eventId, source, payloadJson }: ReadyEvent):
 
 /** Nothing is added to it any more. */
 export function sealBatch({ wire }: Batch, tail: Buffer): void {
-  makeRoom(wire, tail.length);
-  tail.copy(wire.bytes, wire.at);
-  wire.at += tail.length;
+  appendBytes(wire, tail);
 }
 
 /** The request of a sealed batch, or of some of its events. */
 export function requestOf({ wire, entries }: Batch, tail: Buffer, from: number, to: number): Buffer {
-  if (from === 0 && to === entries.length) return wire.bytes.subarray(0, wire.at);
+  if (from === 0 && to === entries.length) return writtenBytes(wire);
   return Buffer.concat([wire.bytes.subarray(entries[from - 1]?.end ?? 0, entries[to - 1]?.end), tail]);
 }

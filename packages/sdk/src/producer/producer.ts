@@ -5,7 +5,7 @@ import { readEvent } from '../encode-event.js';
 import { aborted, closed, type EventsieveError, refuse, unforeseen, withoutIndex } from '../error.js';
 import type { NewEvent } from '../event.js';
 import { onAbort } from '../on-abort.js';
-import type { PublishResult } from '../publish.js';
+import { type PublishResult, waitForOf } from '../publish.js';
 import { addToBatch, type Batch, guessBytes, heldBytes, openBatch, type Sender, sealBatch } from './batch.js';
 import { type Delivery, deliver } from './deliver.js';
 import { createEras, type Era } from './eras.js';
@@ -58,7 +58,7 @@ export function createProducer(
   const eras = createEras();
   const sealed = createFifo<Batch>();
   const line = createFifo<InLine>();
-  const tail = requestTail(wait, true);
+  const tail = requestTail(waitForOf(wait), true);
   const delivery: Delivery = { gateway, tail, retry, signal: stop.signal, tooMuch };
   let mostEvents = maxBatch;
   let mostBytes = mostBatchBytes;
