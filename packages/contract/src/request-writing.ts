@@ -1,4 +1,4 @@
-import { WaitFor } from './gen/eventsieve/v1/ingest.js';
+import type { WaitFor } from './gen/eventsieve/v1/ingest.js';
 import { type WireBuffer, writeField, writeInt64, writeText, writeVarint } from './wire-writing.js';
 
 /** An event with all that it leaves open filled in, once, so that every attempt sends the same. */
@@ -57,6 +57,5 @@ function writeTimestampFields(wire: WireBuffer, { seconds, nanos }: ReadyEvent):
 
 /** What stands in a request behind its events. */
 export function requestTail(waitFor: WaitFor, allowPartial: boolean): Buffer {
-  const wait = waitFor === WaitFor.WAIT_FOR_UNSPECIFIED ? [] : [waitForTag, waitFor];
-  return Buffer.from([...wait, ...(allowPartial ? [allowPartialTag, 1] : [])]);
+  return Buffer.from([waitForTag, waitFor, ...(allowPartial ? [allowPartialTag, 1] : [])]);
 }
