@@ -25,8 +25,8 @@ export function newScan(
 ): Scan {
   // Values nest on the stack, so there is a bound whatever was asked for.
   const depth = Math.min(maxDepth, 1000);
-  const nowhere = { at: 0, message: '', path: [], escaped: false, keys: [], keyTop: 0 };
-  return { text, strict, maxDepth: depth, growthLeft, ...nowhere };
+  // biome-ignore format: one literal, one shape; put together by spreading its members lie elsewhere
+  return { text, strict, maxDepth: depth, at: 0, message: '', path: [], escaped: false, keys: [], keyTop: 0, growthLeft };
 }
 
 export function fail(scan: Scan, message: string): false {

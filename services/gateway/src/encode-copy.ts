@@ -10,7 +10,6 @@ const field = { topic: 1, eventId: 2, source: 3, payload: 4, timestampUs: 5, rep
 const varint = 0;
 const delimited = 2;
 const messageIdCharacters = 22;
-const maxSubjectsKept = 10_000;
 
 const headersBegin = 'NATS/1.0\r\n';
 const roomForMessageId = ' '.repeat(messageIdCharacters);
@@ -77,18 +76,31 @@ export function encodeStoredCopy(
   return { subject: subjectOf(event.topic, eventSubjectPrefix), body, header: headers.stored };
 }
 
-const subjects = new Map<string, string>();
+interface KnownSubject {
+  readonly topic: Uint8Array;
+  readonly prefix: string;
+  readonly subject: string;
+}
+
+// One for each hash of a topic: another topic of the same hash takes its place.
+const known: (KnownSubject | undefined)[] = new Array(4096).fill(undefined);
 
 /** Topics are few and come again and again. */
 function subjectOf(topic: Uint8Array, prefix: string): string {
-  const key = prefix + Buffer.from(topic.buffer, topic.byteOffset, topic.length).toString('latin1');
-  let subject = subjects.get(key);
-  if (subject === undefined) {
-    subject = prefix + encodeTopic(topic);
-    if (subjects.size >= maxSubjectsKept) subjects.clear();
-    subjects.set(key, subject);
-  }
+  let hashed = topic.length;
+  for (let index = 0; index < topic.length; index++) hashed = Math.imul(hashed, 31) + (topic[index] as number);
+  const place = hashed & (known.length - 1);
+  const found = known[place];
+  if (found !== undefined && found.prefix === prefix && sameBytes(found.topic, topic)) return found.subject;
+  const subject = prefix + encodeTopic(topic);
+  known[place] = { topic: Uint8Array.from(topic), prefix, subject };
   return subject;
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
+  return true;
 }
 
 const contentBytes = ({ topic, eventId, source, payload }: ValidEvent) =>
