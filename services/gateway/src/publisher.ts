@@ -32,57 +32,60 @@ export interface Publisher {
   stop(): void;
 }
 
-/** A message that leaves at the end of this turn of the event loop. */
-interface Outgoing {
-  readonly job: Job;
-  readonly message: OutgoingMessage;
-  readonly ticket: number;
-}
-
+/** The messages of one call of `publish`. They leave at the end of this turn of the event loop. */
 interface Job {
+  /** Never given out again. */
+  readonly number: number;
+  readonly messages: readonly OutgoingMessage[];
   readonly acks: (PubAck | undefined)[];
-  readonly firstTicket: number;
   missing: number;
-  bytes: number;
+  readonly bytes: number;
   readonly giveUpAt: number;
   readonly done: (acks: readonly PubAck[]) => void;
 }
 
 const sweepMs = 100;
+const zero = 0x30;
 
 /**
  * Publishes with its own reply inbox and one wildcard subscription: three to five times as fast as js.publish, which
- * makes a request object, a timer and a stack trace for each message. Tickets are never reused, so a late ack can only
- * meet nothing.
+ * makes a request object, a timer and a stack trace for each message. An ack comes to `<inbox>.<job>-<index>`, which is never
+ * used again: a late one can only meet nothing.
  */
 export function createPublisher(options: PublisherOptions): Publisher {
   const inbox = `_INBOX.${randomBytes(12).toString('hex')}`;
-  const jobs = new Set<Job>();
-  const jobOf = new Map<number, Job>();
+  // In the order of their beginning.
+  const jobs = new Map<number, Job>();
   let connection: NatsConnection | undefined;
   let subscription: Subscription | undefined;
-  let nextTicket = 1;
+  let nextJob = 1;
   let messagesInFlight = 0;
   let bytesInFlight = 0;
-  let outbox: Outgoing[] = [];
+  let outbox: Job[] = [];
   // Given up, and perhaps still in this process: a socket that takes nothing gives nothing back either.
   const unsent = { messages: 0, bytes: 0 };
 
   function onAck(_error: unknown, message: Msg): void {
-    const ticket = Number.parseInt(message.subject.slice(inbox.length + 1), 36);
-    const job = jobOf.get(ticket);
-    if (job !== undefined) settle(job, ticket, readAck(message));
+    const { subject } = message;
+    let at = inbox.length + 1;
+    let number = 0;
+    for (; isDigit(subject.charCodeAt(at)); at++) number = number * 10 + subject.charCodeAt(at) - zero;
+    let index = 0;
+    for (at++; isDigit(subject.charCodeAt(at)); at++) index = index * 10 + subject.charCodeAt(at) - zero;
+    const job = jobs.get(number);
+    if (job !== undefined && index < job.acks.length && job.acks[index] === undefined) {
+      settle(job, index, readAck(message));
+    }
   }
 
-  function settle(job: Job, ticket: number, ack: PubAck): void {
-    jobOf.delete(ticket);
+  function settle(job: Job, index: number, ack: PubAck): void {
     messagesInFlight--;
-    job.acks[ticket - job.firstTicket] = ack;
+    job.acks[index] = ack;
     if (--job.missing === 0) finish(job);
   }
 
   function finish(job: Job): void {
-    jobs.delete(job);
+    jobs.delete(job.number);
     bytesInFlight -= job.bytes;
     job.done(job.acks as PubAck[]);
   }
@@ -91,8 +94,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     for (let i = 0; i < job.acks.length; i++) {
       if (job.acks[i] !== undefined) continue;
       job.acks[i] = { kind: 'unknown', description };
-      if (jobOf.delete(job.firstTicket + i)) messagesInFlight--;
     }
+    messagesInFlight -= job.missing;
     finish(job);
   }
 
@@ -100,8 +103,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const now = Date.now();
     let messages = 0;
     let bytes = 0;
-    for (const job of jobs) {
-      // In the order of their beginning: the first that may wait on ends the sweep.
+    for (const job of jobs.values()) {
+      // The first that may wait on ends the sweep.
       if (job.giveUpAt > now) break;
       messages += job.missing;
       bytes += job.bytes;
@@ -129,21 +132,24 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const nc = connection === undefined || connection.isClosed() ? undefined : connection;
     const maxBytes = nc?.info?.max_payload ?? Number.POSITIVE_INFINITY;
     const messages: RawMessage[] = [];
-    for (const { job, message, ticket } of leaving) {
-      // Given up meanwhile.
-      if (job.acks[ticket - job.firstTicket] !== undefined) continue;
-      const { subject, body, header } = message;
-      const bytes = body.length + (header?.length ?? 0);
-      if (nc === undefined) refuse(job, ticket, 'no connection to NATS');
-      else if (bytes > maxBytes) refuse(job, ticket, `${bytes} bytes are more than the broker takes in a message`);
-      else messages.push({ subject, reply: `${inbox}.${ticket.toString(36)}`, header, body });
+    for (const job of leaving) {
+      const answers = `${inbox}.${job.number}-`;
+      for (let index = 0; index < job.messages.length; index++) {
+        // Given up meanwhile.
+        if (job.acks[index] !== undefined) continue;
+        const { subject, body, header } = job.messages[index] as OutgoingMessage;
+        const bytes = body.length + (header?.length ?? 0);
+        if (nc === undefined) refuse(job, index, 'no connection to NATS');
+        else if (bytes > maxBytes) refuse(job, index, `${bytes} bytes are more than the broker takes in a message`);
+        else messages.push({ subject, reply: answers + index, header, body });
+      }
     }
     if (nc !== undefined) publishAll(nc, messages);
   }
 
   /** It was never handed to the connection. */
-  function refuse(job: Job, ticket: number, description: string): void {
-    settle(job, ticket, { kind: 'refused', code: 0, description });
+  function refuse(job: Job, index: number, description: string): void {
+    settle(job, index, { kind: 'refused', code: 0, description });
   }
 
   return {
@@ -159,22 +165,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     publish(messages) {
       return new Promise((done) => {
         const job: Job = {
+          number: nextJob++,
+          messages,
           acks: new Array(messages.length).fill(undefined),
-          firstTicket: nextTicket,
           missing: messages.length,
-          bytes: 0,
+          bytes: messages.reduce((sum, { body }) => sum + body.length, 0),
           giveUpAt: Date.now() + options.timeoutMs,
           done,
         };
-        nextTicket += messages.length;
-        jobs.add(job);
+        jobs.set(job.number, job);
         if (outbox.length === 0) setImmediate(sendAll);
-        messages.forEach((message, index) => {
-          const ticket = job.firstTicket + index;
-          job.bytes += message.body.length;
-          jobOf.set(ticket, job);
-          outbox.push({ job, message, ticket });
-        });
+        outbox.push(job);
         messagesInFlight += messages.length;
         bytesInFlight += job.bytes;
         if (job.missing === 0) finish(job);
@@ -191,14 +192,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
     detach() {
       connection = undefined;
-      for (const job of [...jobs]) abandon(job, 'the connection was lost');
+      for (const job of [...jobs.values()]) abandon(job, 'the connection was lost');
     },
 
     messagesInFlight: () => messagesInFlight,
     bytesInFlight: () => bytesInFlight,
 
     letGo() {
-      for (const job of [...jobs]) abandon(job, 'the gateway is stopping');
+      for (const job of [...jobs.values()]) abandon(job, 'the gateway is stopping');
     },
 
     stop() {
@@ -207,3 +208,5 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
   };
 }
+
+const isDigit = (code: number) => code >= zero && code <= zero + 9;
