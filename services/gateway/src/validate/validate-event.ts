@@ -3,6 +3,7 @@ import type { FieldError } from '@eventsieve/contract/errors';
 import type { DoorEvent } from '@eventsieve/contract/gen/eventsieve/wire/v1/door';
 import { findPayloadFault } from '@eventsieve/runtime/json-text';
 import type { EventLimits } from '../config.js';
+import { isPlainJson } from './plain-json.js';
 import { PayloadFault, structToJson } from './struct-to-json.js';
 import { textFault } from './text-field.js';
 import { timestampFault, toMicroseconds } from './timestamp.js';
@@ -70,6 +71,7 @@ function checkedJson(bytes: Uint8Array, limits: EventLimits): Uint8Array | Fault
       message: `has ${bytes.length} bytes, more than the ${limits.maxEventBytes} that are taken (MAX_EVENT_BYTES, or the broker's max_payload)`,
     };
   }
+  if (isPlainJson(bytes, limits.maxPayloadDepth)) return bytes;
   if (!isUtf8(bytes)) return { field: 'payload', message: 'is not valid UTF-8' };
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   const fault = findPayloadFault(text, limits.maxPayloadDepth, limits.maxEventBytes - bytes.length);
