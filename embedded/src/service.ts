@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { describeExit, endChild, exitOf, type Track } from './child.js';
 import type { Ending, Part } from './keep-up.js';
+import { nodeFlagsOf } from './node-flags.js';
 
 /** Where a service says that it serves: host:port, and a URL for http. */
 export interface Addresses {
@@ -33,7 +34,7 @@ export function createService(spec: ServiceSpec, track: Track, stopping: AbortSi
 
   const live = async (ready: (detail: string) => void): Promise<Ending> => {
     if (stopping.aborted) return { how: 'stopped' };
-    const started = spawn(process.execPath, ['--enable-source-maps', spec.entry], {
+    const started = spawn(process.execPath, ['--enable-source-maps', ...nodeFlagsOf(spec.name), spec.entry], {
       cwd: spec.workingFolder,
       env: spec.environment,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { namesFor } from '@eventsieve/contract/names';
 import { endChild, type Track } from '@eventsieve/embedded/child';
 import { freePort } from '@eventsieve/embedded/free-port';
+import { nodeFlagsOf } from '@eventsieve/embedded/node-flags';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { createDatabase } from './database.js';
@@ -56,7 +57,7 @@ export async function startSystem({ root, path, nodeFlags, servers, track, envir
   const processes = new Map<ServiceName, ChildProcess>();
 
   async function start(name: ServiceName): Promise<void> {
-    const child = spawn(process.execPath, [...nodeFlags, join(root, `services/${name}/dist/main.js`)], {
+    const child = spawn(process.execPath, [...nodeFlags, ...nodeFlagsOf(name), join(root, `services/${name}/dist/main.js`)], {
       cwd: servers.folder,
       env: settings,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
