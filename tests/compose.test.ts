@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { settingsOf } from '@eventsieve/runtime/settings';
 import { describe, expect, test } from 'vitest';
+import { nodeFlagsOf } from '../embedded/src/node-flags.js';
 import { PINNED_NATS } from '../embedded/src/nats-version.js';
 import {
   compose,
@@ -28,9 +29,10 @@ describe.each(programs)('$service', ({ service, reads, doors, probePort }) => {
     expect(Object.keys(environment).sort()).toEqual(expected.sort());
   });
 
-  test('runs an entry point that is built from a source', () => {
-    expect(command[0]).toBe('node');
-    const source = command[1]?.replace('/dist/', '/src/').replace(/\.js$/, '.ts') ?? '';
+  test('runs an entry point that is built from a source, as npm start does', () => {
+    const flags = nodeFlagsOf(service);
+    expect(command.slice(0, 1 + flags.length)).toEqual(['node', ...flags]);
+    const source = command[1 + flags.length]?.replace('/dist/', '/src/').replace(/\.js$/, '.ts') ?? '';
     expect(existsSync(root + source), source).toBe(true);
   });
 

@@ -4,4 +4,4 @@
  * 2 % more events, for some 35 MB in each. The query service would only be larger.
  */
 export const nodeFlagsOf = (service: string): readonly string[] =>
-  service === 'query' ? [] : ['--max-semi-space-size=32'];
+  /^(gateway|dedup-worker|worker-\d+)$/.test(service) ? ['--max-semi-space-size=32'] : [];

@@ -99,7 +99,8 @@ test('whatever runs this image runs a file that is in it', () => {
     .filter(([, { build }]) => build?.target === 'runtime')
     .map(([, { command = [] }]) => command);
   expect(commands.length).toBeGreaterThanOrEqual(programs.length);
-  for (const [program, file = ''] of commands) {
+  for (const [program, ...words] of commands) {
+    const file = words.find((word) => !word.startsWith('-')) ?? '';
     expect(program).toBe('node');
     expect(existsSync(join(image.folder, file)), file).toBe(true);
   }
