@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { settingsOf } from '@eventsieve/runtime/settings';
 import { describe, expect, test } from 'vitest';
-import { nodeFlagsOf } from '../embedded/src/node-flags.js';
 import { PINNED_NATS } from '../embedded/src/nats-version.js';
+import { nodeFlagsOf } from '../embedded/src/node-flags.js';
 import {
   compose,
   composeText,

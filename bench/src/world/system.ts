@@ -57,12 +57,16 @@ export async function startSystem({ root, path, nodeFlags, servers, track, envir
   const processes = new Map<ServiceName, ChildProcess>();
 
   async function start(name: ServiceName): Promise<void> {
-    const child = spawn(process.execPath, [...nodeFlags, ...nodeFlagsOf(name), join(root, `services/${name}/dist/main.js`)], {
-      cwd: servers.folder,
-      env: settings,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      detached: true,
-    });
+    const child = spawn(
+      process.execPath,
+      [...nodeFlags, ...nodeFlagsOf(name), join(root, `services/${name}/dist/main.js`)],
+      {
+        cwd: servers.folder,
+        env: settings,
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        detached: true,
+      },
+    );
     const forget = child.pid === undefined ? () => undefined : track('service', child.pid);
     child.once('exit', forget);
     let output = '';

@@ -69,7 +69,7 @@ begin
   given := coalesce(cardinality(positions), 0);
 
   -- 1. The keys, sorted, so that two batches take their locks in the same order; then the events of the keys won. While there
-  -- have been no repeats for a while all are taken for new: a row costs an eighth less when nobody asks for its key
+  -- have been no repeats for a while all are taken for new: a row costs a seventh less when nobody asks for its key
   -- beforehand. Where one was not new, nothing of it stands, and they are taken one by one.
   if given > 0 and (last_repeat is null or last_repeat < lowest - 16 * given) then
     begin

@@ -1,6 +1,7 @@
 // Payloads are short and plain, nearly all of them: what is read here needs no text made of its bytes, and no second look.
 // Where the reading stands; nothing of it outlives a call.
-let bytes: Uint8Array = new Uint8Array(0);
+const nothing = new Uint8Array(0);
+let bytes: Uint8Array = nothing;
 let at = 0;
 let deepest = 0;
 /** First and last byte of each key of the objects that are open. */
@@ -20,7 +21,9 @@ export function isPlainJson(text: Uint8Array, maxDepth: number): boolean {
   at = 0;
   deepest = Math.min(maxDepth, 64);
   keyTop = 0;
-  return skipSpace() === 0x7b && passObject(1) && Number.isNaN(skipSpace());
+  const plain = skipSpace() === 0x7b && passObject(1) && Number.isNaN(skipSpace());
+  bytes = nothing;
+  return plain;
 }
 
 /** The next byte that is not white space, NaN at the end. */
