@@ -64,6 +64,17 @@ test('a topic has its own subject, however often it comes', () => {
   ]);
 });
 
+test('more topics than are remembered, and under two prefixes: each has its own subject', () => {
+  const subjectOf = (topic: string, prefix: string) =>
+    encodeBrokerCopy({ ...event, topic: text(topic) }, prefix).subject;
+  for (let round = 0; round < 2; round++) {
+    for (let number = 0; number < 10_000; number++) {
+      expect(subjectOf(`t${number}`, 'p.events.')).toBe(`p.events.t${number}`);
+      expect(subjectOf(`t${number}`, 'q.events.')).toBe(`q.events.t${number}`);
+    }
+  }
+});
+
 test('a trace goes with each message of its call, beside the message id', () => {
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
   const headers = headersFor(traceparent);
