@@ -84,7 +84,8 @@ function passNumber(): boolean {
     at++;
     if (passDigits() === 0) return false;
   }
-  return at - begin <= mostDigits && bytes[at] !== 0x65 && bytes[at] !== 0x45;
+  // An exponent is nothing that may follow.
+  return at - begin <= mostDigits;
 }
 
 function passDigits(): number {
