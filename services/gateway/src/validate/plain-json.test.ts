@@ -76,6 +76,11 @@ test('it is no deeper than what is asked for, and what failed deep inside leaves
     expect(plain(nested(levels))).toBe(levels <= depth);
     expect(plain(nested(levels), levels)).toBe(true);
     expect(plain(nested(levels), levels - 1)).toBe(false);
+    const list = `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+    expect(plain(list, levels + 1)).toBe(true);
+    expect(plain(list, levels)).toBe(false);
+    expect(findPayloadFault(list, levels + 1)).toBeUndefined();
+    expect(findPayloadFault(list, levels)).toBeDefined();
   }
   for (let time = 0; time < 300; time++) expect(plain('{"a":{"b":{"c":{"d":x')).toBe(false);
   expect(plain('{"a":{"b":1}}')).toBe(true);
