@@ -86,7 +86,7 @@ begin
 
       won := given;
     exception when unique_violation then
-      won := 0;
+      null;
     end;
     if won > 0 then
       select array_agg(c.topic), array_agg(c.minute), array_agg(c.n), array_agg(0::bigint)

@@ -91,10 +91,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function abandon(job: Job, description: string): void {
-    for (let i = 0; i < job.acks.length; i++) {
-      if (job.acks[i] !== undefined) continue;
-      job.acks[i] = { kind: 'unknown', description };
-    }
+    for (let index = 0; index < job.acks.length; index++) job.acks[index] ??= { kind: 'unknown', description };
     messagesInFlight -= job.missing;
     finish(job);
   }

@@ -4,7 +4,7 @@ const nothing = new Uint8Array(0);
 let bytes: Uint8Array = nothing;
 let at = 0;
 let deepest = 0;
-/** First and last byte of each key of the objects that are open. */
+/** Where each key of the objects that are open begins and ends. */
 const keys = new Int32Array(256);
 let keyTop = 0;
 
