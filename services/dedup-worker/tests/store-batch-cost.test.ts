@@ -30,7 +30,7 @@ const copiesAt = (first: number, count: number) =>
 async function store(batch: Parameters<typeof storeBatch>[3]) {
   const scans = async () => {
     const { rows } = await client.query<{ scans: string }>(
-      `select pg_stat_get_xact_numscans('event_keys_once'::regclass) as scans`,
+      `select pg_stat_get_xact_numscans('event_keys_pkey'::regclass) as scans`,
     );
     return Number(rows[0]?.scans);
   };

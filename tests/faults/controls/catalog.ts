@@ -20,10 +20,7 @@ export const controls: readonly Control[] = [
     name: 'dedup-off',
     about: 'an id may be stored again and again',
     patches: [],
-    sql: [
-      'drop index event_keys_once',
-      'create index on event_keys (key_high_v1(topic, event_id), key_low_v1(topic, event_id))',
-    ],
+    sql: ['alter table event_keys drop constraint event_keys_pkey', 'create index on event_keys (topic, event_id)'],
     round: round('dedup-off', [killWorker]),
   },
   {

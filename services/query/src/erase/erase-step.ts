@@ -19,7 +19,8 @@ export async function highestOf(statements: Statements, target: Target): Promise
 }
 
 const keyPosition = `
-  select e.position from find_key_v1($1, $2) k join events e on e.position = k.position and e.received_at = k.received_at`;
+  select e.position from event_keys k join events e on e.position = k.position and e.received_at = k.received_at
+  where k.topic = $1 and k.event_id = $2`;
 
 export interface Erased {
   readonly events: number;
@@ -83,7 +84,7 @@ const eraseTopic = eraseRows(`
   order by position limit ${rowsInStep}`);
 
 const eraseEvent = eraseRows(`
-  select position, received_at from find_key_v1($1, $2) where position <= ${bound}`);
+  select position, received_at from event_keys where topic = $1 and event_id = $2 and position <= ${bound}`);
 
 const blankConflicts = `
   with chosen as materialized (

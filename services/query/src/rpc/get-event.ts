@@ -96,7 +96,7 @@ const lookUp = `
          s.*
   from watermark w
   left join (select base, stream_created from epochs order by epoch desc limit 1) e on true
-  left join find_key_v1($1, $2) k on true
+  left join event_keys k on k.topic = $1 and k.event_id = $2
   left join lateral (
     select ${eventColumns} from events where position = k.position and received_at = k.received_at limit 1
   ) s on true`;

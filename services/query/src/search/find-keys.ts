@@ -17,7 +17,8 @@ export function findKeys(
     from (
       select w.*
       from unnest(${bind(topics)}::text[]) t (topic) cross join lateral (
-        select position, received_at from find_key_v1(t.topic, ${bind(eventId)}) limit 1
+        select position, received_at from event_keys e
+        where e.topic = t.topic and e.event_id = ${bind(eventId)} limit 1
       ) k cross join lateral (
         select * from events e where e.position = k.position and e.received_at = k.received_at limit 1
       ) w
