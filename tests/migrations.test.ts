@@ -232,20 +232,22 @@ test('services work on a schema that is newer than they know, and migrating leav
   expect(await database.value('select note from event_keys limit 1')).toBe('x');
 });
 
-test('what is only inserted is vacuumed early: keys, refused copies, and days from before and after the migration', async () => {
+test('what is only inserted is vacuumed early and analyzed seldom: keys, refused copies, and days from before and after', async () => {
   const database = await emptyDatabase();
   const madeBy = journal.entries.findIndex(({ tag }) => tag === '0008_vacuum_early');
   await migrateSome(database, madeBy);
   await database.pool.query(`select ensure_event_partition_v1('2026-01-01')`);
-  const early = () =>
+  const tablesWith = (options: string) =>
     database.value<string[]>(
-      `select array_agg(relname::text order by relname) from pg_class where relkind = 'r' and reloptions @>
-       '{autovacuum_vacuum_insert_scale_factor=0,autovacuum_vacuum_insert_threshold=100000}'`,
+      `select array_agg(relname::text order by relname) from pg_class where relkind = 'r' and reloptions @> '{${options}}'`,
     );
-  expect(await early()).toBe(null);
+  const early = () => tablesWith('autovacuum_vacuum_insert_scale_factor=0,autovacuum_vacuum_insert_threshold=100000');
+  const seldom = () => tablesWith('autovacuum_analyze_scale_factor=1');
+  expect([await early(), await seldom()]).toEqual([null, null]);
   await migrateStore(database.url);
   await database.pool.query(`select ensure_event_partition_v1('2026-01-02')`);
-  expect(await early()).toEqual(['event_keys', 'events_20260101', 'events_20260102', 'refused']);
+  const insertedOnly = ['event_keys', 'events_20260101', 'events_20260102', 'refused'];
+  expect([await early(), await seldom()]).toEqual([insertedOnly, insertedOnly]);
 });
 
 for (const how of ['its process is killed', 'its connection is ended'] as const) {
