@@ -1,5 +1,6 @@
--- What is only inserted is analyzed when it has doubled. By default Postgres does so whenever a table has grown by a tenth: with
--- millions of rows, and as fast as they can come, every few seconds, though nothing is to be learned from it.
+-- What is only inserted is analyzed when it has doubled: when half of the rows it has by then are new. By default Postgres does so
+-- when a tenth of them are: with millions of rows, and as fast as they can come, every few seconds, and nothing is to be learned
+-- from it.
 do $$
 declare
   only_inserted regclass;
@@ -9,7 +10,7 @@ begin
     union all
     select i.inhrelid from pg_inherits i where i.inhparent = 'events'::regclass
   loop
-    execute format('alter table %s set (autovacuum_analyze_scale_factor = 1)', only_inserted);
+    execute format('alter table %s set (autovacuum_analyze_scale_factor = 0.5)', only_inserted);
   end loop;
 end
 $$;
@@ -30,7 +31,7 @@ begin
   execute format(
     'create table %I (like events including defaults including constraints including indexes)
      with (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
-           autovacuum_analyze_scale_factor = 1)', partition
+           autovacuum_analyze_scale_factor = 0.5)', partition
   );
   execute format(
     'alter table events attach partition %I for values from (%L) to (%L)',
