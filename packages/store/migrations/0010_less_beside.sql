@@ -1,6 +1,6 @@
--- What is only inserted is analyzed when it has doubled: when half of the rows it has by then are new. By default Postgres does so
--- when a tenth of them are: with millions of rows, and as fast as they can come, every few seconds, and nothing is to be learned
--- from it.
+-- What is only inserted is analyzed when it has doubled: when half of the rows that it has by then are new. By default Postgres
+-- does so when a tenth of them are: with five million rows, and as fast as they can come, every time that it looks for something
+-- to do, and there is nothing to be learned from it.
 do $$
 declare
   only_inserted regclass;
