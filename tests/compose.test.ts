@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { settingsOf } from '@eventsieve/runtime/settings';
 import { describe, expect, test } from 'vitest';
+import { natsEnvironment } from '../embedded/src/nats-environment.js';
 import { PINNED_NATS } from '../embedded/src/nats-version.js';
 import { nodeFlagsOf } from '../embedded/src/node-flags.js';
+import { postgresTuning } from '../embedded/src/postgres-tuning.js';
 import {
   compose,
   composeText,
@@ -162,6 +164,13 @@ test('Postgres and nats-server are the versions that everything is tested with',
   const [embedded] = Object.values(optionalDependencies as Record<string, string>);
   expect(serviceOf('postgres').image).toBe(`postgres:${/^\d+\.\d+/.exec(embedded ?? '')?.[0]}-alpine`);
   expect(serviceOf('nats').image).toBe(`eventsieve-nats:${PINNED_NATS}`);
+});
+
+test('Postgres and nats-server are set for this load as npm start sets them', () => {
+  const { command = [] } = serviceOf('postgres');
+  for (const [name, value] of Object.entries(postgresTuning)) expect(command).toContain(`${name}=${value}`);
+  const { GOGC, GODEBUG } = natsEnvironment({});
+  expect(environmentOf('nats')).toMatchObject({ GOGC, GODEBUG });
 });
 
 test('what is draining is waited for', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  databaseUrl,
   familyOf,
   gone,
   type Launcher,
@@ -14,6 +15,7 @@ import {
   scratch,
   startLauncher,
   stubLauncher,
+  usingSql,
 } from './launcher/harness.js';
 import { waitUntil } from './support/wait-until.js';
 
@@ -68,14 +70,14 @@ describe('a part that dies', () => {
 
   test("Postgres' first process and nats-server killed with -9 come back on the same ports", async () => {
     const launcher = await startReady();
-    await usingSql(async (client) => {
+    await usingSql(place, async (client) => {
       await client.query('create table kept (n int)');
       await client.query('insert into kept values (1)');
     });
     kill(postgresPattern);
     await launcher.line(/^postgres ended \(signal SIGKILL\)/);
     await launcher.line(/^postgres is up again/);
-    await usingSql(async (client) => {
+    await usingSql(place, async (client) => {
       expect((await client.query('select n from kept')).rows).toEqual([{ n: 1 }]);
     });
     kill(natsPattern);
@@ -85,7 +87,7 @@ describe('a part that dies', () => {
 
   test('a busy backend that outlives its killed Postgres does not keep the new one from starting', async () => {
     const launcher = await startReady();
-    const client = new pg.Client({ connectionString: databaseUrl() });
+    const client = new pg.Client({ connectionString: databaseUrl(place) });
     client.on('error', () => {});
     await client.connect();
     // Longer than the restart is waited for, and an end of its own where the test is broken off.
@@ -93,13 +95,13 @@ describe('a part that dies', () => {
       while clock_timestamp() < now() + interval '90 seconds' loop perform count(*) from generate_series(1, 100000); end loop;
     end $$`);
     spin.catch(() => {});
-    await usingSql(async (other) => {
+    await usingSql(place, async (other) => {
       const active = "select count(*)::int as n from pg_stat_activity where state = 'active' and query like 'do %'";
       await waitUntil('it is busy', async () => (await other.query(active)).rows[0].n === 1);
     });
     kill(postgresPattern);
     await launcher.line(/^postgres is up again/);
-    await usingSql((other) => other.query('select 1'));
+    await usingSql(place, (other) => other.query('select 1'));
   });
 });
 
@@ -250,34 +252,7 @@ describe('settings', () => {
     expect(await launcher.line(/metrics/)).toMatch(/worker-1 .*worker-2 /);
     expect(launcher.output()).toContain(`http://127.0.0.1:${place.environment.HTTP_PORT}`);
   });
-
-  test('every commit is durable: read back over SQL, and not to be turned off', async () => {
-    await startReady();
-    await usingSql(async (client) => {
-      await client.query('alter system set fsync = off');
-      await client.query('select pg_reload_conf()');
-      const wanted = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', data_checksums: 'on' };
-      for (const [name, value] of Object.entries(wanted)) {
-        expect({ [name]: (await client.query(`show ${name}`)).rows[0][name] }).toEqual({ [name]: value });
-      }
-    });
-  });
 });
-
-function databaseUrl(): string {
-  const password = readFileSync(join(place.dataDir, 'postgres.password'), 'utf8').trim();
-  return `postgres://eventsieve:${password}@127.0.0.1:${place.environment.EMBEDDED_PG_PORT}/eventsieve`;
-}
-
-async function usingSql(action: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl() });
-  await client.connect();
-  try {
-    await action(client);
-  } finally {
-    await client.end();
-  }
-}
 
 function postgresLog(): string {
   return readFileSync(join(place.dataDir, 'logs/postgres.log'), 'utf8');

@@ -17,6 +17,7 @@ import { freePort } from './free-port.js';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.js';
 import { POSTGRES_DATABASE, POSTGRES_USER, postgresEnvironment, prepareDataFolder } from './postgres-data.js';
 import { clusterName, endLeftoverPostgres, waitForBackends } from './postgres-leftovers.js';
+import { postgresTuning } from './postgres-tuning.js';
 import { sharedBuffers } from './shared-buffers.js';
 import { type User, unprivilegedUser } from './unprivileged-user.js';
 
@@ -167,9 +168,7 @@ function serverSettings(port: number, cluster: string, extra: Record<string, str
   const settings: Record<string, string> = {
     max_connections: '100',
     shared_buffers: sharedBuffers(),
-    max_wal_size: '2GB',
-    // What came is vacuumed while it is still held in memory, and before a checkpoint has passed.
-    autovacuum_naptime: '15s',
+    ...postgresTuning,
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',

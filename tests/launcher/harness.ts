@@ -11,6 +11,7 @@ import { findNatsServer } from '@eventsieve/embedded/find-nats-server';
 import { freePort } from '@eventsieve/embedded/free-port';
 import { clusterName } from '@eventsieve/embedded/postgres-leftovers';
 import { canEnter } from '@eventsieve/embedded/unprivileged-user';
+import pg from 'pg';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const realLauncher = 'embedded/dist/start.js';
@@ -197,5 +198,20 @@ function read(path: string): string {
     return readFileSync(path, 'utf8');
   } catch {
     return '';
+  }
+}
+
+export function databaseUrl({ dataDir, environment }: Scratch): string {
+  const password = readFileSync(join(dataDir, 'postgres.password'), 'utf8').trim();
+  return `postgres://eventsieve:${password}@127.0.0.1:${environment.EMBEDDED_PG_PORT}/eventsieve`;
+}
+
+export async function usingSql(place: Scratch, action: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl(place) });
+  await client.connect();
+  try {
+    await action(client);
+  } finally {
+    await client.end();
   }
 }

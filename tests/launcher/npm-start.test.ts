@@ -41,6 +41,16 @@ test('a gateway killed with -9 is back at its port, and takes events again', asy
   await npm.ended();
 });
 
+test('gateway and workers are started with the flags for Node that the compose file gives them, the query service is not', () => {
+  const flagsOf = (service: string) =>
+    processesOf(place.dataDir)
+      .filter(({ command }) => command.includes(`services/${service}/dist/main.js`))
+      .map(({ command }) => command.split(/\s+/).filter((word) => word.startsWith('--max-')));
+  expect(flagsOf('gateway')).toEqual([['--max-semi-space-size=32']]);
+  expect(flagsOf('dedup-worker')).toEqual([['--max-semi-space-size=32'], ['--max-semi-space-size=32']]);
+  expect(flagsOf('query')).toEqual([[]]);
+});
+
 test('SIGTERM to npm alone ends everything', async () => {
   npm.process.kill('SIGTERM');
   await npm.ended();
