@@ -9,6 +9,8 @@ export interface ConsumeOptions {
   readonly batchSize: number;
   readonly maxBatchBytes: number;
   readonly batchesInFlight: number;
+  /** What does not fill a batch waits for the end of the one that is under way, and this long when that takes its time. */
+  readonly lingerMs: number;
   readonly ackWaitMs: number;
   /** Brings a batch to its end; never rejects. `slot` is unique among those under way. */
   readonly settle: (batch: readonly JsMsg[], slot: number) => Promise<void>;
@@ -24,41 +26,79 @@ export interface Consuming {
   load(): Load;
 }
 
-// A batch that is not full waits this long for company while another one is under way.
-const lingerMs = 15;
-
-/** Pulls messages and hands them on in batches: at once when idle, in large batches under load. */
+/**
+ * Pulls messages and hands them on in batches: at once when idle, in large batches under load, since Postgres and this
+ * process take less for an event the more of them come together.
+ */
 export async function startConsuming(options: ConsumeOptions): Promise<Consuming> {
-  const { consumer, logger, batchSize, maxBatchBytes, batchesInFlight, ackWaitMs } = options;
-  const messages = await consumer.consume({ max_messages: batchSize * 2, expires: 10_000, idle_heartbeat: 2_000 });
+  const { consumer, logger, batchSize, maxBatchBytes, batchesInFlight, lingerMs, ackWaitMs } = options;
+  const messages = await consumer.consume({ max_messages: batchSize, expires: 10_000, idle_heartbeat: 2_000 });
   let buffer: JsMsg[] = [];
+  let sizes: number[] = [];
+  let bufferedBytes = 0;
   let closed = false;
   let givingBack = false;
   let linger: NodeJS.Timeout | undefined;
+  let overdue = false;
   let roomWanted: (() => void) | undefined;
   let idleWanted: (() => void) | undefined;
   const freeSlots = Array.from({ length: batchesInFlight }, (_, slot) => slot);
   const underWay = new Set<readonly JsMsg[]>();
+
+  const full = () => buffer.length >= batchSize || bufferedBytes >= maxBatchBytes;
+
+  function keep(message: JsMsg): void {
+    const { length } = message.data;
+    buffer.push(message);
+    sizes.push(length);
+    bufferedBytes += length;
+  }
 
   function takeBatch(): JsMsg[] {
     let bytes = 0;
     let count = 0;
     const limit = Math.min(batchSize, buffer.length);
     while (count < limit) {
-      bytes += (buffer[count] as JsMsg).data.length;
-      if (count > 0 && bytes > maxBatchBytes) break;
+      const size = sizes[count] as number;
+      if (count > 0 && bytes + size > maxBatchBytes) break;
+      bytes += size;
       count++;
     }
     const batch = buffer.slice(0, count);
     buffer = buffer.slice(count);
+    sizes = sizes.slice(count);
+    bufferedBytes -= bytes;
     return batch;
   }
 
   function dispatch(): void {
+    let taken = false;
+    while (buffer.length > 0 && freeSlots.length > 0 && (underWay.size === 0 || overdue || full())) {
+      begin(freeSlots.pop() as number, takeBatch());
+      taken = true;
+    }
+    if (taken || buffer.length === 0) stopWaiting();
+    // What is left came later than what was taken.
+    if (buffer.length > 0 && !overdue) linger ??= setTimeout(lingered, lingerMs);
+    if (!full()) roomWanted?.();
+  }
+
+  function lingered(): void {
+    linger = undefined;
+    overdue = true;
+    dispatch();
+  }
+
+  function stopWaiting(): void {
     clearTimeout(linger);
     linger = undefined;
-    while (buffer.length > 0 && freeSlots.length > 0) begin(freeSlots.pop() as number, takeBatch());
-    roomWanted?.();
+    overdue = false;
+  }
+
+  function forget(): void {
+    buffer = [];
+    sizes = [];
+    bufferedBytes = 0;
   }
 
   function begin(slot: number, batch: readonly JsMsg[]): void {
@@ -67,8 +107,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
       underWay.delete(batch);
       freeSlots.push(slot);
       if (underWay.size === 0) idleWanted?.();
-      if (buffer.length > 0) dispatch();
-      roomWanted?.();
+      dispatch();
     });
   }
 
@@ -79,8 +118,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      if (underWay.size === 0 || buffer.length >= batchSize) dispatch();
-      else linger ??= setTimeout(dispatch, lingerMs);
+      dispatch();
     });
   }
 
@@ -92,9 +130,9 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
           continue;
         }
         if (closed) break;
-        buffer.push(message);
+        keep(message);
         schedule();
-        if (buffer.length >= batchSize * 2) await new Promise<void>((resolve) => (roomWanted = resolve));
+        if (full()) await new Promise<void>((resolve) => (roomWanted = resolve));
       }
       if (!closed) options.onLost('the pull ended');
     } catch (error) {
@@ -120,7 +158,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
 
   function close(): void {
     closed = true;
-    clearTimeout(linger);
+    stopWaiting();
     roomWanted?.();
   }
 
@@ -133,7 +171,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
       givingBack = false;
       close();
       messages.stop();
-      buffer = [];
+      forget();
       clearInterval(keepAlive);
     },
     async stop() {
@@ -142,7 +180,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
       // Before anything is given back, so that it does not come here again.
       const stopped = stopPulling(messages).then(() => pumping);
       for (const message of buffer) message.nak();
-      buffer = [];
+      forget();
       await stopped;
       if (underWay.size > 0) await new Promise<void>((resolve) => (idleWanted = resolve));
       clearInterval(keepAlive);

@@ -49,6 +49,9 @@ export const shards = 16;
 
 const ack = Buffer.from('+ACK');
 
+// Longer than a batch takes, so that under load nearly all of them are full.
+const lingerMs = 100;
+
 /** Less than DRAIN_TIMEOUT leaves. */
 const drainMs = 5_000;
 
@@ -176,6 +179,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
       batchSize: config.batchSize,
       maxBatchBytes: config.maxBatchBytes,
       batchesInFlight: config.batchesInFlight,
+      lingerMs,
       ackWaitMs: config.ackWaitMs,
       settle,
       onLost: (why) => end(why),
