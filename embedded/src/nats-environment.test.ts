@@ -6,9 +6,9 @@ test('the broker gets half of the cores, and never none', () => {
   expect([1, 2, 3, 8].map(threadsOn)).toEqual(['1', '1', '1', '4']);
 });
 
-test('the broker may take a sixth of the memory, within bounds', () => {
+test('the broker may take a quarter of the memory, within bounds', () => {
   const limitOf = (gibibytes: number) => natsEnvironment({}, 2, gibibytes * 2 ** 30).GOMEMLIMIT;
-  expect([1, 6, 12, 24, 256].map(limitOf)).toEqual(['512MiB', '1024MiB', '2048MiB', '4096MiB', '4096MiB']);
+  expect([1, 6, 12, 24, 256].map(limitOf)).toEqual(['512MiB', '1536MiB', '3072MiB', '6144MiB', '6144MiB']);
 });
 
 test('the watcher of threads is to log every few weeks at most, in milliseconds that Go can hold', () => {

@@ -3,7 +3,7 @@ import { usableMemory } from './usable-memory.js';
 
 const mebibyte = 2 ** 20;
 const leastMb = 512;
-const mostMb = 4096;
+const mostMb = 6144;
 // Some 25 days, as much as Go can hold.
 const longestMs = 2 ** 31 - 1;
 
@@ -22,7 +22,7 @@ export function natsEnvironment(
 ): NodeJS.ProcessEnv {
   return {
     GOGC: '400',
-    GOMEMLIMIT: `${Math.round(Math.min(mostMb, Math.max(leastMb, memory / 6 / mebibyte)))}MiB`,
+    GOMEMLIMIT: `${Math.round(Math.min(mostMb, Math.max(leastMb, memory / 4 / mebibyte)))}MiB`,
     GOMAXPROCS: String(Math.max(1, Math.floor(cores / 2))),
     GODEBUG: `schedtrace=${longestMs}`,
     ...given,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { postgresTuning } from '../../embedded/src/postgres-tuning.js';
 import { gone, type Scratch, scratch, startLauncher, stubLauncher, usingSql } from './harness.js';
 
 let place: Scratch;
@@ -47,5 +48,13 @@ test('files of the log that were written once stay to be written over, so that c
       await write(1);
     }
     expect(await files()).toBeGreaterThanOrEqual(before + written - 1);
+  });
+});
+
+test('what it is set to for many writes is what it has', async () => {
+  await usingSql(place, async (client) => {
+    for (const [name, value] of Object.entries(postgresTuning)) {
+      expect({ [name]: (await client.query(`show ${name}`)).rows[0][name] }).toEqual({ [name]: value });
+    }
   });
 });
