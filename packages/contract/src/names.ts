@@ -39,6 +39,9 @@ export function isDurableOf(names: BrokerNames, epoch: number, durable: string):
   return durable === first || durable.startsWith(`${first}-`);
 }
 
+/** Where a durable is asked for messages. */
+export const pullSubjectOf = (stream: string, durable: string) => `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`;
+
 /** The broker's own header: a message whose id it saw within the duplicate window is dropped. */
 export const msgIdHeader = 'Nats-Msg-Id';
 

@@ -1,11 +1,11 @@
-import type { Logger } from '@eventsieve/runtime/logger';
-import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
-import type { Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Load } from './metrics.js';
+import { startPull } from './pull.js';
 
 export interface ConsumeOptions {
-  readonly consumer: Consumer;
-  readonly logger: Logger;
+  readonly connection: NatsConnection;
+  readonly stream: string;
+  readonly durable: string;
   readonly batchSize: number;
   readonly maxBatchBytes: number;
   readonly batchesInFlight: number;
@@ -13,7 +13,7 @@ export interface ConsumeOptions {
   readonly lingerMs: number;
   readonly ackWaitMs: number;
   /** Brings a batch to its end; never rejects. `slot` is unique among those under way. */
-  readonly settle: (batch: readonly JsMsg[], slot: number) => Promise<void>;
+  readonly settle: (batch: readonly Msg[], slot: number) => Promise<void>;
   /** The broker no longer hands out messages here. */
   readonly onLost: (why: string) => void;
 }
@@ -26,35 +26,36 @@ export interface Consuming {
   load(): Load;
 }
 
+const nak = Buffer.from('-NAK');
+const working = Buffer.from('+WPI');
+
 /**
  * Pulls messages and hands them on in batches: at once when idle, in large batches under load, since Postgres and this
  * process take less for an event the more of them come together.
  */
-export async function startConsuming(options: ConsumeOptions): Promise<Consuming> {
-  const { consumer, logger, batchSize, maxBatchBytes, batchesInFlight, lingerMs, ackWaitMs } = options;
-  const messages = await consumer.consume({ max_messages: batchSize, expires: 10_000, idle_heartbeat: 2_000 });
-  let buffer: JsMsg[] = [];
+export function startConsuming(options: ConsumeOptions): Consuming {
+  const { batchSize, maxBatchBytes, batchesInFlight, lingerMs, ackWaitMs } = options;
+  let buffer: Msg[] = [];
   let sizes: number[] = [];
   let bufferedBytes = 0;
   let closed = false;
   let givingBack = false;
   let linger: NodeJS.Timeout | undefined;
   let overdue = false;
-  let roomWanted: (() => void) | undefined;
   let idleWanted: (() => void) | undefined;
   const freeSlots = Array.from({ length: batchesInFlight }, (_, slot) => slot);
-  const underWay = new Set<readonly JsMsg[]>();
+  const underWay = new Set<readonly Msg[]>();
 
   const full = () => buffer.length >= batchSize || bufferedBytes >= maxBatchBytes;
 
-  function keep(message: JsMsg): void {
+  function keep(message: Msg): void {
     const { length } = message.data;
     buffer.push(message);
     sizes.push(length);
     bufferedBytes += length;
   }
 
-  function takeBatch(): JsMsg[] {
+  function takeBatch(): Msg[] {
     let bytes = 0;
     let count = 0;
     const limit = Math.min(batchSize, buffer.length);
@@ -80,7 +81,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
     if (taken || buffer.length === 0) stopWaiting();
     // What is left came later than what was taken.
     if (buffer.length > 0 && !overdue) linger ??= setTimeout(lingered, lingerMs);
-    if (!full()) roomWanted?.();
+    pull.ask();
   }
 
   function lingered(): void {
@@ -101,7 +102,7 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
     bufferedBytes = 0;
   }
 
-  function begin(slot: number, batch: readonly JsMsg[]): void {
+  function begin(slot: number, batch: readonly Msg[]): void {
     underWay.add(batch);
     void options.settle(batch, slot).then(() => {
       underWay.delete(batch);
@@ -122,81 +123,55 @@ export async function startConsuming(options: ConsumeOptions): Promise<Consuming
     });
   }
 
-  async function pump(): Promise<void> {
-    try {
-      for await (const message of messages) {
-        if (givingBack) {
-          message.nak();
-          continue;
-        }
-        if (closed) break;
-        keep(message);
-        schedule();
-        if (full()) await new Promise<void>((resolve) => (roomWanted = resolve));
-      }
-      if (!closed) options.onLost('the pull ended');
-    } catch (error) {
-      if (!closed) options.onLost(`the pull failed: ${String(error)}`);
-    }
-  }
-
-  const lossSigns = new Set(['consumer_deleted', 'consumer_not_found', 'stream_not_found', 'no_responders']);
-  async function watch(from: ConsumerMessages): Promise<void> {
-    let missed = 0;
-    for await (const status of from.status()) {
-      missed = status.type === 'heartbeats_missed' ? missed + 1 : 0;
-      if (lossSigns.has(status.type) || missed >= 2) return options.onLost(status.type);
-      if (status.type !== 'debug' && status.type !== 'next') logger.debug({ status: status.type }, 'pull status');
-    }
-  }
-
   // What waits here must not be handed out again meanwhile, however long an outage of the database lasts.
   const keepAlive = setInterval(() => {
-    for (const batch of underWay) for (const message of batch) message.working();
-    for (const message of buffer) message.working();
+    for (const batch of underWay) for (const message of batch) message.respond(working);
+    for (const message of buffer) message.respond(working);
   }, ackWaitMs / 3);
 
   function close(): void {
     closed = true;
     stopWaiting();
-    roomWanted?.();
   }
 
-  const pumping = pump();
-  void watch(messages);
+  const pull = startPull({
+    connection: options.connection,
+    stream: options.stream,
+    durable: options.durable,
+    mostMessages: batchSize,
+    mostBytes: maxBatchBytes,
+    hasRoom: () => !closed && !full(),
+    onMessage(message) {
+      if (givingBack) message.respond(nak);
+      if (closed) return;
+      keep(message);
+      schedule();
+    },
+    onLost(why) {
+      if (!closed) options.onLost(why);
+    },
+  });
 
   return {
     load: () => ({ batchesUnderWay: underWay.size, messagesBuffered: buffer.length }),
     drop() {
       givingBack = false;
       close();
-      messages.stop();
+      pull.stop();
       forget();
       clearInterval(keepAlive);
     },
     async stop() {
       givingBack = true;
       close();
-      // Before anything is given back, so that it does not come here again.
-      const stopped = stopPulling(messages).then(() => pumping);
-      for (const message of buffer) message.nak();
+      // What the broker has sent already it would hand out again only after ack_wait. No more is asked for before anything
+      // is given back, so that it does not come here again.
+      const drained = pull.drain();
+      for (const message of buffer) message.respond(nak);
       forget();
-      await stopped;
+      await drained;
       if (underWay.size > 0) await new Promise<void>((resolve) => (idleWanted = resolve));
       clearInterval(keepAlive);
     },
   };
-}
-
-const drainMs = 1_000;
-
-/**
- * Takes what the broker has sent already. stop() and close() forget it, and the broker would hand it out again only after
- * ack_wait: up to a pull's worth of messages, held up by every worker that is stopped.
- */
-async function stopPulling(messages: ConsumerMessages): Promise<void> {
-  const { sub } = messages as ConsumerMessages & { readonly sub?: Subscription };
-  const late = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref());
-  await Promise.race([sub?.drain().catch(() => undefined), late]);
-  messages.stop();
 }

@@ -43,7 +43,7 @@ export async function deadLetter(
       Buffer.from(delivery.body),
       reason.code,
       readable(reason.message),
-      message.info.deliveryCount,
+      delivery.deliveries,
       ...(redrive ? [redrive.sending.toString(), redrive.deadLetter.toString()] : []),
     ],
   });

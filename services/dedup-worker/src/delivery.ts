@@ -1,19 +1,19 @@
 import { Redrive, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import type { BrokerNames } from '@eventsieve/contract/names';
 import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
-import type { JsMsg } from '@nats-io/jetstream';
+import type { Msg } from '@nats-io/transport-node';
 import { type CopyInPlace, readCopy } from './read-copy.js';
 import { readPlace } from './read-place.js';
 
 /** A message as the worker handles it. */
 export interface Delivery {
-  readonly message: JsMsg;
+  readonly message: Msg;
   readonly ackSubject: string;
   readonly position: bigint;
   /** The broker's timestamp, so that a redelivery computes the same row. */
   readonly receivedAtUs: bigint;
-  /** The broker has handed it out before. */
-  readonly redelivered: boolean;
+  /** How often the broker has handed it out, this time included. */
+  readonly deliveries: number;
   /** What the copy came with; of a redrive, what the dead letter had come with. */
   readonly subject: string;
   readonly body: Uint8Array;
@@ -25,18 +25,17 @@ export interface Delivery {
     | { readonly kind: 'undecodable'; readonly reason: string };
 }
 
-export function readDelivery(message: JsMsg, base: bigint, names: BrokerNames): Delivery {
+export function readDelivery(message: Msg, base: bigint, names: BrokerNames): Delivery {
   const { subject, data: body } = message;
-  // Read once: the client decodes it anew each time.
-  const { reply: ackSubject } = message as JsMsg & { readonly reply: string };
-  const { sequence, receivedAtUs, redelivered } = readPlace(ackSubject);
+  const { reply: ackSubject = '' } = message;
+  const { sequence, receivedAtUs, deliveries } = readPlace(ackSubject);
   const position = base + BigInt(sequence);
   // Made at once, by one literal: objects put together by spreading cost this process more than all the rest of it.
   if (subject !== names.redriveSubject) {
     const content = readContent(subject, body, names);
-    return { message, ackSubject, position, receivedAtUs, redelivered, subject, body, redrive: undefined, content };
+    return { message, ackSubject, position, receivedAtUs, deliveries, subject, body, redrive: undefined, content };
   }
-  const place = { message, ackSubject, position, receivedAtUs, redelivered };
+  const place = { message, ackSubject, position, receivedAtUs, deliveries };
   try {
     const { deadLetter, sending, subject, body } = Redrive.decode(message.data);
     return { ...place, subject, body, redrive: { deadLetter, sending }, content: readContent(subject, body, names) };

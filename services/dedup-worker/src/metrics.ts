@@ -131,7 +131,7 @@ export function createWorkerMetrics({
 
     taken(batch) {
       batchMessages.observe(batch.length);
-      const again = batch.reduce((count, { redelivered }) => (redelivered ? count + 1 : count), 0);
+      const again = batch.reduce((count, { deliveries }) => (deliveries > 1 ? count + 1 : count), 0);
       if (again > 0) redeliveries.inc(again);
     },
 

@@ -2,7 +2,7 @@
 export interface Place {
   readonly sequence: number;
   readonly receivedAtUs: bigint;
-  readonly redelivered: boolean;
+  readonly deliveries: number;
 }
 
 // $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<timestamp>.<pending>, and in newer servers
@@ -29,8 +29,8 @@ export function readPlace(reply: string): Place {
   const sequence = digitsIn(reply, before + 1, 0);
   const micros = digitsIn(reply, before + 3, nanosDigits);
   // NaN is not above 0 either.
-  if (!(sequence > 0 && micros > 0)) throw notOfAStream(reply);
-  return { sequence, receivedAtUs: BigInt(micros), redelivered: deliveries !== 1 };
+  if (!(deliveries > 0 && sequence > 0 && micros > 0)) throw notOfAStream(reply);
+  return { sequence, receivedAtUs: BigInt(micros), deliveries };
 }
 
 /** The token after this dot as a number, without its last digits; NaN when it is none. */

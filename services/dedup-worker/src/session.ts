@@ -2,8 +2,8 @@ import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
 import type { DuplicateLog } from '@eventsieve/runtime/duplicate-log';
 import type { Logger } from '@eventsieve/runtime/logger';
 import { publishAll } from '@eventsieve/runtime/publish-all';
-import { type JetStreamManager, type JsMsg, jetstream } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Pool } from 'pg';
 import type { Aligned } from './align-epoch.js';
 import { answerWaiters } from './answer-waiters.js';
@@ -64,7 +64,7 @@ function eachPositionOnce(deliveries: readonly Delivery[]): readonly Delivery[] 
 }
 
 /** Consuming within one epoch, from an alignment to the loss of the connection. */
-export async function startSession(deps: SessionDeps): Promise<Session> {
+export function startSession(deps: SessionDeps): Session {
   const { config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard } = deps;
   const { names } = config;
   let over = false;
@@ -130,7 +130,7 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     }
   }
 
-  async function settle(messages: readonly JsMsg[], slot: number): Promise<void> {
+  async function settle(messages: readonly Msg[], slot: number): Promise<void> {
     try {
       // A message may stand twice in what was buffered, when its ack_wait passed in between: its position may not.
       const batch = eachPositionOnce(messages.map((message) => readDelivery(message, epoch.base, names)));
@@ -171,11 +171,11 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
     onChanged: (why) => end(why),
     onStuck: (why) => end(why, 'remake-consumer'),
   });
-  const pull = async (): Promise<Consuming> => {
-    const consumer = await jetstream(connection).consumers.get(names.stream, epoch.durable);
-    return await startConsuming({
-      consumer,
-      logger,
+  const pull = () =>
+    startConsuming({
+      connection,
+      stream: names.stream,
+      durable: epoch.durable,
       batchSize: config.batchSize,
       maxBatchBytes: config.maxBatchBytes,
       batchesInFlight: config.batchesInFlight,
@@ -184,12 +184,14 @@ export async function startSession(deps: SessionDeps): Promise<Session> {
       settle,
       onLost: (why) => end(why),
     });
-  };
-  const pulling = await pull().catch((error: unknown) => {
+  let pulling: Consuming;
+  try {
+    pulling = pull();
+  } catch (error) {
     // Nobody gets this session: its tracker would look on for ever.
     watermark.stop();
     throw error;
-  });
+  }
   consuming = pulling;
 
   // It may have ended while the pull was being set up.

@@ -113,7 +113,7 @@ export const startWorker: StartPart = async (environment, logger) => {
     wentBackIn = undefined;
     notThisConsumer = undefined;
     if (stopping || link.connection() !== connection) return;
-    session = await startSession({ config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard });
+    session = startSession({ config, connection, jsm, pool, epoch, logger, duplicates, metrics, firstShard });
     consumes = epoch;
     if (link.connection() === undefined) session.end('the connection to NATS was lost');
     if (stopping) await session.stop();

@@ -1,6 +1,6 @@
 import { Copy, Tally } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
 import { namesFor } from '@eventsieve/contract/names';
-import type { JsMsg } from '@nats-io/jetstream';
+import type { Msg } from '@nats-io/transport-node';
 import type { Delivery } from '../src/delivery.js';
 import { readCopy } from '../src/read-copy.js';
 
@@ -47,7 +47,7 @@ export function copyAt({
     body,
     position: BigInt(position),
     receivedAtUs,
-    redelivered: false,
+    deliveries: 1,
     content: { kind: 'copy', copy: readCopy(encoded) },
   };
 }
@@ -67,11 +67,11 @@ export function tallyAt(
     body,
     position: BigInt(position),
     receivedAtUs,
-    redelivered: false,
+    deliveries: 1,
     content: { kind: 'tally', tally },
   };
 }
 
-function messageOf(subject: string, seq: number, data: Uint8Array): JsMsg {
-  return { subject, seq, data, headers: undefined, info: { deliveryCount: 1 } } as unknown as JsMsg;
+function messageOf(subject: string, seq: number, data: Uint8Array): Msg {
+  return { subject, seq, data, headers: undefined } as unknown as Msg;
 }

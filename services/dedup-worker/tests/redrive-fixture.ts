@@ -1,5 +1,5 @@
 import { Redrive } from '@eventsieve/contract/gen/eventsieve/wire/v1/message';
-import type { JsMsg } from '@nats-io/jetstream';
+import type { Msg } from '@nats-io/transport-node';
 import { createDatabase } from '../../../tests/support/database.js';
 import { deadLetter } from '../src/dead-letter.js';
 import { type Delivery, readDelivery } from '../src/delivery.js';
@@ -41,8 +41,8 @@ export async function openRedriveFixture() {
       );
       const data = Redrive.encode({ deadLetter, sending, subject: of.subject, body: of.body }).finish();
       const reply = `$JS.ACK.stream.consumer.1.${position}.1.${someTimeUs + BigInt(position)}000.0`;
-      const message = { subject: names.redriveSubject, reply, data, headers: undefined, info: { deliveryCount: 1 } };
-      return readDelivery(message as unknown as JsMsg, 0n, names);
+      const message = { subject: names.redriveSubject, reply, data, headers: undefined };
+      return readDelivery(message as unknown as Msg, 0n, names);
     },
     keep: (delivery: Delivery, epoch = 1) => deadLetter(database.pool, epoch, shard, delivery, refusal),
     store: (...batch: Delivery[]) => storeBatch(database.pool, 1, shard, batch),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Outcome } from '@eventsieve/contract/gen/eventsieve/v1/ingest';
-import type { JsMsg } from '@nats-io/jetstream';
+import type { Msg } from '@nats-io/transport-node';
 import { beforeEach, expect, test } from 'vitest';
 import { auditedTotals } from '../../../tests/support/exactness.js';
 import { waitUntil } from '../../../tests/support/wait-until.js';
@@ -170,11 +170,7 @@ test('a tally is redriven as a tally, and once', async () => {
 
 test('a tally that counts nothing is none: what was received would go down by it', () => {
   const { message } = tallyAt(1, [{ topic: 'orders', source: 'shop', eventIds: [] }]);
-  const read = readDelivery(
-    { ...message, reply: '$JS.ACK.stream.consumer.1.1.1.1000.0' } as unknown as JsMsg,
-    0n,
-    names,
-  );
+  const read = readDelivery({ ...message, reply: '$JS.ACK.stream.consumer.1.1.1.1000.0' } as unknown as Msg, 0n, names);
   expect(read.content).toMatchObject({ kind: 'undecodable' });
 });
 

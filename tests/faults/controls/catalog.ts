@@ -30,7 +30,7 @@ export const controls: readonly Control[] = [
       {
         file: 'services/dedup-worker/dist/session.js',
         from: 'metrics.taken(batch);',
-        to: 'metrics.taken(batch); for (const { message } of batch) message.ack();',
+        to: 'metrics.taken(batch); for (const { message } of batch) message.respond(ack);',
       },
     ],
     sql: [],
