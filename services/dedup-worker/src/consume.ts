@@ -123,12 +123,6 @@ export function startConsuming(options: ConsumeOptions): Consuming {
     });
   }
 
-  // What waits here must not be handed out again meanwhile, however long an outage of the database lasts.
-  const keepAlive = setInterval(() => {
-    for (const batch of underWay) for (const message of batch) message.respond(working);
-    for (const message of buffer) message.respond(working);
-  }, ackWaitMs / 3);
-
   function close(): void {
     closed = true;
     stopWaiting();
@@ -151,6 +145,12 @@ export function startConsuming(options: ConsumeOptions): Consuming {
       if (!closed) options.onLost(why);
     },
   });
+
+  // What waits here must not be handed out again meanwhile, however long an outage of the database lasts.
+  const keepAlive = setInterval(() => {
+    for (const batch of underWay) for (const message of batch) message.respond(working);
+    for (const message of buffer) message.respond(working);
+  }, ackWaitMs / 3);
 
   return {
     load: () => ({ batchesUnderWay: underWay.size, messagesBuffered: buffer.length }),
