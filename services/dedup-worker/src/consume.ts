@@ -38,7 +38,6 @@ export function startConsuming(options: ConsumeOptions): Consuming {
   let buffer: Msg[] = [];
   let sizes: number[] = [];
   let bufferedBytes = 0;
-  let closed = false;
   let givingBack = false;
   let linger: NodeJS.Timeout | undefined;
   let overdue = false;
@@ -123,27 +122,22 @@ export function startConsuming(options: ConsumeOptions): Consuming {
     });
   }
 
-  function close(): void {
-    closed = true;
-    stopWaiting();
-  }
-
   const pull = startPull({
     connection: options.connection,
     stream: options.stream,
     durable: options.durable,
     mostMessages: batchSize,
     mostBytes: maxBatchBytes,
-    hasRoom: () => !closed && !full(),
+    hasRoom: () => !full(),
     onMessage(message) {
-      if (givingBack) message.respond(nak);
-      if (closed) return;
+      if (givingBack) {
+        message.respond(nak);
+        return;
+      }
       keep(message);
       schedule();
     },
-    onLost(why) {
-      if (!closed) options.onLost(why);
-    },
+    onLost: options.onLost,
   });
 
   // What waits here must not be handed out again meanwhile, however long an outage of the database lasts.
@@ -155,15 +149,14 @@ export function startConsuming(options: ConsumeOptions): Consuming {
   return {
     load: () => ({ batchesUnderWay: underWay.size, messagesBuffered: buffer.length }),
     drop() {
-      givingBack = false;
-      close();
+      stopWaiting();
       pull.stop();
       forget();
       clearInterval(keepAlive);
     },
     async stop() {
       givingBack = true;
-      close();
+      stopWaiting();
       // What the broker has sent already it would hand out again only after ack_wait. No more is asked for before anything
       // is given back, so that it does not come here again.
       const drained = pull.drain();

@@ -171,8 +171,9 @@ export function startSession(deps: SessionDeps): Session {
     onChanged: (why) => end(why),
     onStuck: (why) => end(why, 'remake-consumer'),
   });
-  const pull = () =>
-    startConsuming({
+  let pulling: Consuming;
+  try {
+    pulling = startConsuming({
       connection,
       stream: names.stream,
       durable: epoch.durable,
@@ -184,9 +185,6 @@ export function startSession(deps: SessionDeps): Session {
       settle,
       onLost: (why) => end(why),
     });
-  let pulling: Consuming;
-  try {
-    pulling = pull();
   } catch (error) {
     // Nobody gets this session: its tracker would look on for ever.
     watermark.stop();
