@@ -2,5 +2,5 @@ import { collectLess } from '@eventsieve/runtime/collect-less';
 import { runService } from '@eventsieve/runtime/lifecycle';
 import { startWorker } from './start.js';
 
-collectLess({ growsTo: 4 });
+collectLess();
 await runService('dedup-worker', startWorker);

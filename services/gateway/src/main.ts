@@ -2,5 +2,5 @@ import { collectLess } from '@eventsieve/runtime/collect-less';
 import { runService } from '@eventsieve/runtime/lifecycle';
 import { startGateway } from './start.js';
 
-collectLess({ growsTo: 4 });
+collectLess();
 await runService('gateway', startGateway);
