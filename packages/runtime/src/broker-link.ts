@@ -1,5 +1,6 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from './logger.js';
+import { parseMessagesAtOnce } from './message-parser.js';
 
 export interface BrokerLinkOptions {
   readonly url: string;
@@ -68,6 +69,7 @@ export function openBrokerLink(options: BrokerLinkOptions): BrokerLink {
         noAsyncTraces: true,
       });
       if (closed) return void (await nc.close());
+      parseMessagesAtOnce(nc);
       connection = nc;
       void follow(nc);
       void nc.closed().then(() => {
