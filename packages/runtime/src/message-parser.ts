@@ -116,7 +116,7 @@ export class MessageParser extends Parser {
         this.#wanted = end - at;
         return at;
       }
-      if (plain && bytes[bodyEnd] === carriageReturn && bytes[bodyEnd + 1] === newline) {
+      if (plain && bytes[bodyEnd + 1] === newline) {
         const replyAt = begins[2] as number;
         const replyEnd = names === 3 ? endOf(2) : 0;
         const line = new Line(bytes, subjectAt, endOf(0), replyAt, replyEnd, sid, headers, size);
