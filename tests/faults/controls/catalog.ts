@@ -28,9 +28,9 @@ export const controls: readonly Control[] = [
     about: 'a message is acked when it comes, and stored afterwards',
     patches: [
       {
-        file: 'services/dedup-worker/dist/session.js',
-        from: 'metrics.taken(batch);',
-        to: 'metrics.taken(batch); for (const { message } of batch) message.respond(ack);',
+        file: 'services/dedup-worker/dist/consume.js',
+        from: 'keep(message);',
+        to: "keep(message); message.respond(Buffer.from('+ACK'));",
       },
     ],
     sql: [],
