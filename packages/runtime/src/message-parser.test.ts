@@ -1,4 +1,5 @@
 import { type MsgArg, type NatsConnection, Parser, type ParserEvent } from '@nats-io/transport-node';
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { MessageParser, parseMessagesAtOnce } from './message-parser.js';
 
@@ -70,15 +71,6 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   return sorted.map((from, index) => Buffer.from(bytes.subarray(from, sorted[index + 1])));
 }
 
-/** The same for each run of the tests. */
-function choices(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 it.each(Object.entries(lines))('reads %s as the client does, wherever it is cut', (_name, line) => {
   const bytes = Buffer.from(`${lines.plain}${line}${lines.headers}`);
   const whole = read(Parser, [bytes]);
@@ -93,15 +85,17 @@ it.each(Object.entries(lines))('reads %s as the client does, wherever it is cut'
 });
 
 it('reads any order of them in chunks of any size as the client does', () => {
-  const all = Object.values(lines);
-  for (let seed = 1; seed <= 60; seed++) {
-    const choose = choices(seed);
-    const bytes = Buffer.from(Array.from({ length: 40 }, () => all[choose(all.length)]).join(''));
-    const places = Array.from({ length: choose(40) }, () => 1 + choose(bytes.length - 1));
-    const client = read(Parser, [bytes]);
-    expect(client.error).toBeUndefined();
-    expect(read(MessageParser, cut(bytes, places)), `seed ${seed}`).toEqual(client);
-  }
+  const orders = fc.array(fc.constantFrom(...Object.values(lines)), { minLength: 1, maxLength: 40 });
+  const shares = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 40 });
+  fc.assert(
+    fc.property(orders, shares, (order, at) => {
+      const bytes = Buffer.from(order.join(''));
+      const client = read(Parser, [bytes]);
+      expect(client.error).toBeUndefined();
+      const places = at.map((share) => Math.floor(share * bytes.length));
+      expect(read(MessageParser, cut(bytes, places))).toEqual(client);
+    }),
+  );
 });
 
 it('reads byte by byte', () => {

@@ -27,7 +27,7 @@ const begins: number[] = new Array(mostWords + 1).fill(0);
 
 /**
  * The client's parser for what nearly everything is: messages that came whole. That one goes through each line byte by
- * byte in thirty states, then once more for its words, and makes an array of an array for each of them. Whatever is no
+ * byte in thirty states, then once more for its words, and makes an array of arrays of them. Whatever is no
  * message, and whatever is written in another way, is its to read.
  */
 export class MessageParser extends Parser {
