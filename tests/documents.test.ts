@@ -36,6 +36,15 @@ test('.env.example names variables that exist', () => {
   expect(named.filter((name) => !variablesRead.has(name))).toEqual([]);
 });
 
+test("what the documents say of a worker's connections to Postgres is what its pool may hold", () => {
+  const beside = read('services/dedup-worker/src/start.ts').match(/max: config\.batchesInFlight \+ (\d+),/)?.[1];
+  expect(beside).toBeDefined();
+  for (const path of ['docs/operations.md', 'docs/troubleshooting.md']) {
+    const said = [...read(path).matchAll(/`BATCHES_IN_FLIGHT` \+ (\d+)/g)].map((match) => match[1]);
+    expect(said, path).toEqual([beside]);
+  }
+});
+
 test('links between documents lead somewhere', () => {
   const documents = tracked.filter((path) => path.endsWith('.md'));
   expect(documents.length).toBeGreaterThan(4);

@@ -38,6 +38,14 @@ const read = async (path: string) => {
   const response = await fetch(system.http + path);
   return { response, body: (await response.json()) as Record<string, unknown> };
 };
+/** What the worker says of what it leans on. */
+async function workerHealth(): Promise<{ status: number; parts: Record<string, boolean> }> {
+  const response = await fetch(`http://${system.workers[0]?.addresses.metrics}/health`);
+  const { parts } = (await response.json()) as { parts: Record<string, boolean> };
+  return { status: response.status, parts };
+}
+const postgresIsAway = { status: 503, parts: { postgres: false, schema: true, nats: true, consumer: true } };
+const allIsWell = { status: 200, parts: { postgres: true, schema: true, nats: true, consumer: true } };
 const isClean = async () => (await read('/stats/reconcile')).body.ok === true;
 const batch = (run: string, count: number): Planned[] =>
   Array.from({ length: count }, (_, i) => ({ topic: 'pressure', eventId: `${run}-${i}`, payload: '{}' }));
@@ -78,6 +86,8 @@ test('with Postgres killed for a while publishing goes on, reads say when to com
     return !parts.postgres && parts.nats && parts.gateway ? response : undefined;
   });
   expect(named.status).toBe(503);
+  await waitUntil('the worker names it', async () => (await workerHealth()).status === 503);
+  expect(await workerHealth()).toEqual(postgresIsAway);
   for (const path of ['/events', '/events/auth/broker-0', '/stats']) {
     const answer = await read(path);
     expect(answer.response.status).toBe(503);
@@ -112,6 +122,7 @@ test('with Postgres killed for a while publishing goes on, reads say when to com
   expect(unique + duplicates).toBeLessThanOrEqual(attempts);
   await waitUntil('the audit is clean', isClean);
   await waitUntil('health is well again', async () => (await doors.query.check('postgres')) === 'SERVING');
+  await waitUntil("the worker's is as well", async () => (await workerHealth()).status === 200);
 }, 240_000);
 
 test('with Postgres away STORED calls beyond the limit are refused, and BROKER calls are still taken', async () => {
@@ -174,6 +185,11 @@ test('a Postgres that hangs is named within seconds, long before a statement giv
     timeoutMs: 20_000,
   });
   expect(await door.check('nats')).toBe('SERVING');
+  // Though it has nothing to store.
+  await waitUntil('the worker names it', async () => (await workerHealth()).status === 503);
+  expect(await workerHealth()).toEqual(postgresIsAway);
   proxy.holdServer(false);
   await waitUntil('Postgres answers again', async () => (await door.check('postgres')) === 'SERVING');
+  await waitUntil('the worker says so', async () => (await workerHealth()).status === 200);
+  expect(await workerHealth()).toEqual(allIsWell);
 });

@@ -4,7 +4,8 @@ import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { openSidePort } from '@eventsieve/runtime/side-port';
 import { streamInfo } from '@eventsieve/runtime/stream';
 import { createPool, endPool } from '@eventsieve/store/pool';
-import { findSchemaGap } from '@eventsieve/store/schema-version';
+import { type Ask, findSchemaGap } from '@eventsieve/store/schema-version';
+import { type PostgresState, watchPostgres } from '@eventsieve/store/watch-postgres';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Aligned, alignEpoch } from './align-epoch.js';
@@ -28,9 +29,9 @@ export const startWorker: StartPart = async (environment, logger) => {
   const pool = createPool({
     url: config.databaseUrl,
     name: 'eventsieve-dedup-worker',
-    // One for each batch under way, and one each for the watermark, the two chores, the metrics and the partitions of
-    // tomorrow. Aligning takes two, while there are no batches.
-    max: config.batchesInFlight + 5,
+    // One for each batch under way, and one each for the watermark, the two chores, the metrics, the partitions of
+    // tomorrow and the look whether Postgres answers. Aligning takes two, while there are no batches.
+    max: config.batchesInFlight + 6,
     statementTimeoutMs: config.statementTimeoutMs,
     onError: (error) => logger.warn({ err: error }, 'a connection to Postgres was lost'),
   });
@@ -40,8 +41,7 @@ export const startWorker: StartPart = async (environment, logger) => {
   let wentBackIn: number | undefined;
   let notThisConsumer: string | undefined;
   let stopping = false;
-  let postgresOk = false;
-  let schemaOk = false;
+  let postgres: PostgresState = { answers: false, hasSchema: false };
   let saidWhy = '';
   let wake: () => void = () => undefined;
 
@@ -83,13 +83,10 @@ export const startWorker: StartPart = async (environment, logger) => {
       };
     });
 
+  const ask: Ask = async (text) => (await pool.query(text)).rows;
+
   async function checkSchema(): Promise<void> {
-    const gap = await findSchemaGap(async (text) => (await pool.query(text)).rows).catch((error: unknown) => {
-      postgresOk = false;
-      throw error;
-    });
-    postgresOk = true;
-    schemaOk = gap === undefined;
+    const gap = await findSchemaGap(ask);
     if (gap) throw gap;
   }
 
@@ -145,6 +142,9 @@ export const startWorker: StartPart = async (environment, logger) => {
   }
 
   const running = run();
+  const watch = watchPostgres(ask, (state) => {
+    postgres = state;
+  });
   const keeper = startKeeper(choresOf({ pool, config, givenOut, metrics }), logger);
   const partitionTimer = setInterval(() => {
     ensureUpcomingPartitions(pool).catch((error: unknown) =>
@@ -156,8 +156,8 @@ export const startWorker: StartPart = async (environment, logger) => {
     port: config.metricsPort,
     portVariable: 'WORKER_METRICS_PORT',
     parts: () => ({
-      postgres: postgresOk,
-      schema: schemaOk,
+      postgres: postgres.answers,
+      schema: postgres.hasSchema,
       nats: link.connection() !== undefined,
       consumer: session !== undefined,
     }),
@@ -170,6 +170,7 @@ export const startWorker: StartPart = async (environment, logger) => {
       stopping = true;
       side.drain();
       clearInterval(partitionTimer);
+      watch.stop();
       const kept = keeper.stop();
       wake();
       setTimeout(() => session?.end('what was under way could not be finished in time'), config.drainMs).unref();

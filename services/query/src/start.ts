@@ -5,6 +5,7 @@ import { reflectionServices } from '@eventsieve/runtime/grpc-reflection';
 import { startGrpcServer } from '@eventsieve/runtime/grpc-server';
 import type { StartPart } from '@eventsieve/runtime/lifecycle';
 import { createPool, endPool } from '@eventsieve/store/pool';
+import { watchPostgres } from '@eventsieve/store/watch-postgres';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { checksParts } from './check-parts.js';
 import { readConfig } from './config.js';
@@ -21,7 +22,6 @@ import { searchesEvents } from './search/search-events.js';
 import { slotsOf } from './search/slots.js';
 import { sendsToStream } from './send-to-stream.js';
 import { databaseOf, explainsOldSchema } from './sql/database.js';
-import { watchPostgres } from './watch-postgres.js';
 
 // A question is small, whatever its answer.
 const maxQuestionBytes = 1024 ** 2;
@@ -91,8 +91,9 @@ export const startQuery: StartPart = async (environment, logger) => {
   });
   const metrics = createQueryMetrics(async () => (await getStats(queries)).lifetime, following);
   // Without NATS reads go on.
-  const postgres = watchPostgres(queries.database, (answers) =>
-    health.set(answers, ['', queryServiceName, 'postgres']),
+  const postgres = watchPostgres(
+    (text) => database.query(text),
+    ({ answers, hasSchema }) => health.set(answers && hasSchema, ['', queryServiceName, 'postgres']),
   );
 
   const grpc = await startGrpcServer({

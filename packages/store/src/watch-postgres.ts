@@ -1,4 +1,10 @@
-import { type Database, schemaTooOld } from './sql/database.js';
+import { type Ask, findSchemaGap } from './schema-version.js';
+
+export interface PostgresState {
+  readonly answers: boolean;
+  /** It has all that this version needs; while it does not answer, what was known last. */
+  readonly hasSchema: boolean;
+}
 
 export interface PostgresWatch {
   stop(): void;
@@ -9,20 +15,24 @@ const intervalMs = 1_000;
 const patienceMs = 2_000;
 
 /** Asks again and again whether Postgres answers and has the schema that is needed, and says each answer. */
-export function watchPostgres(database: Database, say: (answers: boolean) => void): PostgresWatch {
+export function watchPostgres(ask: Ask, say: (state: PostgresState) => void): PostgresWatch {
   let timer: NodeJS.Timeout | undefined;
   let late: NodeJS.Timeout | undefined;
+  let hasSchema = false;
   let stopped = false;
 
   async function look(): Promise<void> {
-    late = setTimeout(() => say(false), patienceMs);
-    const answers = await schemaTooOld(database).then(
-      (error) => error === undefined,
+    late = setTimeout(() => say({ answers: false, hasSchema }), patienceMs);
+    const answers = await findSchemaGap(ask).then(
+      (gap) => {
+        hasSchema = gap === undefined;
+        return true;
+      },
       () => false,
     );
     clearTimeout(late);
     if (stopped) return;
-    say(answers);
+    say({ answers, hasSchema });
     timer = setTimeout(() => void look(), intervalMs);
   }
 
