@@ -39,7 +39,7 @@ test('.env.example names variables that exist', () => {
 test("what the documents say of a worker's connections to Postgres is what its pool may hold", () => {
   const beside = read('services/dedup-worker/src/start.ts').match(/max: config\.batchesInFlight \+ (\d+),/)?.[1];
   expect(beside).toBeDefined();
-  for (const path of ['docs/operations.md', 'docs/troubleshooting.md']) {
+  for (const path of ['docs/operations.md', 'docs/troubleshooting.md', 'docs/compose.md']) {
     const said = [...read(path).matchAll(/`BATCHES_IN_FLIGHT` \+ (\d+)/g)].map((match) => match[1]);
     expect(said, path).toEqual([beside]);
   }

@@ -38,17 +38,18 @@ const read = async (path: string) => {
   const response = await fetch(system.http + path);
   return { response, body: (await response.json()) as Record<string, unknown> };
 };
-/** What the worker says of what it leans on. */
-async function workerHealth(): Promise<{ status: number; parts: Record<string, boolean> }> {
-  const response = await fetch(`http://${system.workers[0]?.addresses.metrics}/health`);
-  const { parts } = (await response.json()) as { parts: Record<string, boolean> };
-  return { status: response.status, parts };
-}
-const postgresIsAway = { status: 503, parts: { postgres: false, schema: true, nats: true, consumer: true } };
-const allIsWell = { status: 200, parts: { postgres: true, schema: true, nats: true, consumer: true } };
 const isClean = async () => (await read('/stats/reconcile')).body.ok === true;
 const batch = (run: string, count: number): Planned[] =>
   Array.from({ length: count }, (_, i) => ({ topic: 'pressure', eventId: `${run}-${i}`, payload: '{}' }));
+
+/** What the worker says of what it leans on, once its /health answers with this status. */
+const workerSays = (status: number) =>
+  waitUntil(`the worker's health is ${status}`, async () => {
+    const response = await fetch(`http://${system.workers[0]?.addresses.metrics}/health`);
+    const { parts } = (await response.json()) as { parts: Record<string, boolean> };
+    return response.status === status ? parts : undefined;
+  });
+const withoutPostgres = { postgres: false, schema: true, nats: true, consumer: true };
 
 test('with Postgres killed for a while publishing goes on, reads say when to come again, and nothing answered is lost', async () => {
   await start({ STORED_TIMEOUT: '1s' });
@@ -86,8 +87,7 @@ test('with Postgres killed for a while publishing goes on, reads say when to com
     return !parts.postgres && parts.nats && parts.gateway ? response : undefined;
   });
   expect(named.status).toBe(503);
-  await waitUntil('the worker names it', async () => (await workerHealth()).status === 503);
-  expect(await workerHealth()).toEqual(postgresIsAway);
+  expect(await workerSays(503)).toEqual(withoutPostgres);
   for (const path of ['/events', '/events/auth/broker-0', '/stats']) {
     const answer = await read(path);
     expect(answer.response.status).toBe(503);
@@ -122,7 +122,7 @@ test('with Postgres killed for a while publishing goes on, reads say when to com
   expect(unique + duplicates).toBeLessThanOrEqual(attempts);
   await waitUntil('the audit is clean', isClean);
   await waitUntil('health is well again', async () => (await doors.query.check('postgres')) === 'SERVING');
-  await waitUntil("the worker's is as well", async () => (await workerHealth()).status === 200);
+  await workerSays(200);
 }, 240_000);
 
 test('with Postgres away STORED calls beyond the limit are refused, and BROKER calls are still taken', async () => {
@@ -186,10 +186,8 @@ test('a Postgres that hangs is named within seconds, long before a statement giv
   });
   expect(await door.check('nats')).toBe('SERVING');
   // Though it has nothing to store.
-  await waitUntil('the worker names it', async () => (await workerHealth()).status === 503);
-  expect(await workerHealth()).toEqual(postgresIsAway);
+  expect(await workerSays(503)).toEqual(withoutPostgres);
   proxy.holdServer(false);
   await waitUntil('Postgres answers again', async () => (await door.check('postgres')) === 'SERVING');
-  await waitUntil('the worker says so', async () => (await workerHealth()).status === 200);
-  expect(await workerHealth()).toEqual(allIsWell);
+  expect(await workerSays(200)).toEqual({ ...withoutPostgres, postgres: true });
 });
