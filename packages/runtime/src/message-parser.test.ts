@@ -1,6 +1,6 @@
-import { type MsgArg, type NatsConnection, Parser, type ParserEvent } from '@nats-io/transport-node';
+import { Kind, type MsgArg, type NatsConnection, Parser, type ParserEvent } from '@nats-io/transport-node';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { MessageParser, parseMessagesAtOnce } from './message-parser.js';
 
 const length = (of: string) => Buffer.byteLength(of);
@@ -154,4 +154,42 @@ it('takes over in the middle of what the client had begun to read, and again aft
   events.length = 0;
   protocol.parser.parse(bytes);
   expect(events).toEqual(read(Parser, [bytes]).events);
+});
+
+it('throws what a message was not taken for where nobody catches it, and reads on', () => {
+  const thrown: unknown[] = [];
+  vi.stubGlobal('queueMicrotask', (task: () => void) => {
+    try {
+      task();
+    } catch (error) {
+      thrown.push(error);
+    }
+  });
+  const events: Seen[] = [];
+  const protocol = {
+    parser: undefined as unknown as Parser,
+    push(event: ParserEvent) {
+      events.push(seen(event));
+      if (event.kind === Kind.MSG && event.data?.length) throw new Error('a bug');
+      if (event.kind === Kind.ERR) throw new Error('refused');
+    },
+  };
+  protocol.parser = new Parser(protocol as never);
+  try {
+    parseMessagesAtOnce({ protocol } as unknown as NatsConnection);
+    const bytes = Buffer.from(`${lines.plain}${lines.smallLetters}${lines.headers}${lines.empty}`);
+    protocol.parser.parse(bytes);
+    expect(events).toEqual(read(Parser, [bytes]).events);
+    expect(thrown).toEqual(Array(3).fill(new Error('a bug')));
+
+    // As after a reconnect.
+    protocol.parser = new Parser(protocol as never);
+    protocol.parser.parse(bytes);
+    expect(thrown).toHaveLength(6);
+
+    expect(() => protocol.parser.parse(Buffer.from(lines.refused))).toThrow('refused');
+    expect(thrown).toHaveLength(6);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });

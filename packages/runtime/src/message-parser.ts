@@ -1,9 +1,11 @@
 import {
+  type Dispatcher,
   Kind,
   type MsgArg,
   type NatsConnection,
   type NatsConnectionImpl,
   Parser,
+  type ParserEvent,
   State,
 } from '@nats-io/transport-node';
 
@@ -177,15 +179,36 @@ function numberIn(bytes: Uint8Array, word: number): number {
   return value;
 }
 
-/** From now on, and after each reconnect, for which the client makes a new one. */
+/**
+ * From now on, and after each reconnect, for which the client makes a new one. What throws where a message is taken is a
+ * bug, and ends the process as every other does: the client would print it, and read nothing more from the broker until
+ * its pings had gone unanswered.
+ */
 export function parseMessagesAtOnce(connection: NatsConnection): void {
   const { protocol } = connection as NatsConnectionImpl;
+  const dispatcher = throwsElsewhere(protocol);
   // It may have read half of something by now.
-  let parser = Object.assign(new MessageParser(protocol), protocol.parser);
+  let parser = Object.assign(new MessageParser(dispatcher), protocol.parser, { dispatcher });
   Object.defineProperty(protocol, 'parser', {
     get: () => parser,
     set: () => {
-      parser = new MessageParser(protocol);
+      parser = new MessageParser(dispatcher);
     },
   });
+}
+
+function throwsElsewhere(protocol: Dispatcher<ParserEvent>): Dispatcher<ParserEvent> {
+  return {
+    push(event) {
+      try {
+        protocol.push(event);
+      } catch (error) {
+        // The rest is the client's own, which knows what becomes of it.
+        if ((event as ParserEvent).kind !== Kind.MSG) throw error;
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    },
+  };
 }
