@@ -1,3 +1,4 @@
+import { publishAll } from '@eventsieve/runtime/publish-all';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { copyOf, poison, text } from '../services/dedup-worker/tests/poison.js';
@@ -55,6 +56,37 @@ test.each(poison.map(([what, body, code], round) => [what, code, body, round + 1
     await watch.stop();
   },
 );
+
+test('headers that no client would send are kept as they can be read, and hold up nobody', async () => {
+  const before = await auditedTotals(system.database);
+  const subject = `${system.names.eventSubjectPrefix}t`;
+  const headers = [
+    ['NATS/1.0\r\nnot a name: 1\r\nfine: 2\r\nfine:3\r\n\r\n', { 'not a name': ['1'], fine: ['2', '3'] }],
+    [
+      'NATS/1.0\r\nGröße: ä\0b\r\n: no name\r\n__proto__: p\r\n\r\n',
+      { Größe: ['ä\ufffdb'], '': ['no name'], ['__proto__']: ['p'] },
+    ],
+    ['nothing at all', {}],
+    ['NATS/1.0 503 nobody\r\nno colon\r\n\r\n', {}],
+  ] as const;
+  for (const [index, [header]] of headers.entries()) {
+    const poisoned = { subject, header: Buffer.from(header), body: Buffer.from([0xff]) };
+    // Both a new one and its copy, of which a line is written.
+    const good = { subject, header: Buffer.from(header), body: copyOf(text(`headed-${index}`), text('{}')) };
+    publishAll(broker, [poisoned, good, good]);
+  }
+  await broker.flush();
+  const all = headers.length;
+  await waitUntil('all of it is settled', async () => {
+    const now = await auditedTotals(system.database);
+    return (
+      now.dead === before.dead + all && now.unique === before.unique + all && now.duplicates === before.duplicates + all
+    );
+  });
+  const { dead_letters } = await get(`/dead-letters?order=desc&limit=${all}`);
+  const kept = (dead_letters as { id: string }[]).map(async ({ id }) => (await get(`/dead-letters/${id}`)).headers);
+  expect((await Promise.all(kept)).reverse()).toEqual(headers.map(([, readable]) => readable));
+});
 
 test('who waits for a copy that is dead-lettered is told so with the reason, and so is who looks for it, until it is redriven', async () => {
   const lift = await refuseMarked(system.database.pool);

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { Delivery } from './delivery.js';
 import { sqlStateOf } from './postgres-errors.js';
 import { textsOf } from './read-copy.js';
+import { readHeaders } from './read-headers.js';
 
 const what = '$3, to_timestamp($4::numeric / 1000000), $5, $6, $7, $8, $9, $10, $11, $12';
 const ofCopy = `select dead_letter_v2($1, $2, ${what}) as recorded`;
@@ -26,9 +27,7 @@ export async function deadLetter(
 ): Promise<void> {
   const { message, position, receivedAtUs, content, redrive } = delivery;
   const texts = content.kind === 'copy' ? textsOf(content.copy) : undefined;
-  const headers: Record<string, string[]> = {};
-  for (const key of message.headers?.keys() ?? [])
-    headers[readable(key)] = (message.headers?.values(key) ?? []).map(readable);
+  const headers = Array.from(readHeaders(message), ([name, values]) => [readable(name), values.map(readable)]);
   await pool.query({
     text: redrive ? ofRedrive : ofCopy,
     values: [
@@ -39,7 +38,7 @@ export async function deadLetter(
       readable(texts?.topic ?? ''),
       readable(texts?.eventId ?? ''),
       readable(delivery.subject),
-      JSON.stringify(headers),
+      JSON.stringify(Object.fromEntries(headers)),
       Buffer.from(delivery.body),
       reason.code,
       readable(reason.message),

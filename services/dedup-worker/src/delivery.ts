@@ -3,6 +3,7 @@ import type { BrokerNames } from '@eventsieve/contract/names';
 import { readTraceparent, traceparentHeader } from '@eventsieve/contract/traceparent';
 import type { Msg } from '@nats-io/transport-node';
 import { type CopyInPlace, readCopy } from './read-copy.js';
+import { readHeaders } from './read-headers.js';
 import { readPlace } from './read-place.js';
 
 /** A message as the worker handles it. */
@@ -46,7 +47,7 @@ export function readDelivery(message: Msg, base: bigint, names: BrokerNames): De
 
 /** Which trace brought the copy, when its publisher has said so; looked for only where a line is written about it. */
 export function traceparentOf({ message }: Delivery): string | undefined {
-  return readTraceparent(message.headers?.get(traceparentHeader));
+  return readTraceparent(readHeaders(message).get(traceparentHeader)?.[0]);
 }
 
 const undecodable = (error: unknown) =>

@@ -73,5 +73,5 @@ export function tallyAt(
 }
 
 function messageOf(subject: string, seq: number, data: Uint8Array): Msg {
-  return { subject, seq, data, headers: undefined } as unknown as Msg;
+  return { subject, seq, data, _msg: { hdr: -1 } } as unknown as Msg;
 }

@@ -41,7 +41,7 @@ export async function openRedriveFixture() {
       );
       const data = Redrive.encode({ deadLetter, sending, subject: of.subject, body: of.body }).finish();
       const reply = `$JS.ACK.stream.consumer.1.${position}.1.${someTimeUs + BigInt(position)}000.0`;
-      const message = { subject: names.redriveSubject, reply, data, headers: undefined };
+      const message = { subject: names.redriveSubject, reply, data, _msg: { hdr: -1 } };
       return readDelivery(message as unknown as Msg, 0n, names);
     },
     keep: (delivery: Delivery, epoch = 1) => deadLetter(database.pool, epoch, shard, delivery, refusal),

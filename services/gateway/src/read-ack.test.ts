@@ -45,6 +45,16 @@ test.each(['', '}', '{}', 'seq":5}', '{"stream":"E","seq":}', '{"stream":"E","se
   },
 );
 
+test('neither do headers that the client cannot read', () => {
+  const data = new Uint8Array(0);
+  const get = () => {
+    throw new Error("' ' is not a valid character in a header name");
+  };
+  expect(readAck(Object.defineProperty({ data }, 'headers', { get }) as unknown as Msg)).toMatchObject({
+    kind: 'unknown',
+  });
+});
+
 test('a name and a sequence are read as JSON has them', () => {
   const name = fc.string({ maxLength: 20, unit: 'grapheme' });
   fc.assert(

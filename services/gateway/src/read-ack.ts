@@ -18,10 +18,10 @@ interface AckBody {
 }
 
 export function readAck(message: Msg): PubAck {
-  if (message.data.length === 0 && message.headers?.code === noResponders) {
-    return { kind: 'refused', code: noResponders, description: 'nobody takes messages on this subject' };
-  }
   try {
+    if (message.data.length === 0 && message.headers?.code === noResponders) {
+      return { kind: 'refused', code: noResponders, description: 'nobody takes messages on this subject' };
+    }
     const sequence = sequenceOf(message.data);
     if (sequence > 0) return { kind: 'stored', sequence };
     const { error, seq, duplicate } = message.json<AckBody>();
