@@ -28,6 +28,21 @@ export function exitOf(child: ChildProcess): Promise<Exit> {
   });
 }
 
+const lateOutputMs = 1_000;
+
+/** Once all that it wrote has come too, which may be later; what it has started itself may hold the pipes for longer. */
+export async function exitWithOutput(child: ChildProcess): Promise<Exit> {
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const exit = await exitOf(child);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, lateOutputMs);
+  });
+  await Promise.race([closed, late]);
+  clearTimeout(timer);
+  return exit;
+}
+
 export function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
@@ -92,7 +107,7 @@ export async function runTask(command: string, args: string[], options: TaskOpti
   const forget = child.pid === undefined ? () => {} : track('task', child.pid);
   const end = () => void endChild(child, [{ signal: 'SIGTERM', budgetMs: 1_000 }], true);
   stop?.addEventListener('abort', end, { once: true });
-  const exit = await exitOf(child);
+  const exit = await exitWithOutput(child);
   stop?.removeEventListener('abort', end);
   forget();
   stop?.throwIfAborted();

@@ -9,6 +9,7 @@ import {
   type Exit,
   endChild,
   exitOf,
+  exitWithOutput,
   hasEnded,
   type Track,
   trackNothing,
@@ -150,7 +151,7 @@ async function readyOrProblem(child: ChildProcess, say: (line: string) => void, 
     });
   });
   try {
-    return await Promise.race([ready, exitOf(child).then((exit) => seen.trim() || describeExit(exit))]);
+    return await Promise.race([ready, exitWithOutput(child).then((exit) => seen.trim() || describeExit(exit))]);
   } finally {
     clearInterval(notice);
     stop?.removeEventListener('abort', abort);
