@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Exit {
   code: number | null;
@@ -34,12 +35,7 @@ const lateOutputMs = 1_000;
 export async function exitWithOutput(child: ChildProcess): Promise<Exit> {
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const exit = await exitOf(child);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, lateOutputMs);
-  });
-  await Promise.race([closed, late]);
-  clearTimeout(timer);
+  await Promise.race([closed, delay(lateOutputMs, undefined, { ref: false })]);
   return exit;
 }
 
