@@ -63,7 +63,12 @@ export async function* stretchesOf(
     tailShown = true;
     const chapters = rows.filter(({ first_position }) => first_position !== null);
     for (const { low: from, high: to, ...received } of joined(chapters.map(stretchOf), descending)) {
-      const stretch = { low: from < low ? low : from, high: to > high ? high : to, ...received };
+      // What has begun may have grown since the look before, and been in it with its first part.
+      const stretch = {
+        low: from < bounds.low ? bounds.low : from,
+        high: to > bounds.high ? bounds.high : to,
+        ...received,
+      };
       yield to - from < shortStretch ? { ...stretch, ...exactly(received, filter) } : stretch;
     }
     const last = chapters.at(-1);
