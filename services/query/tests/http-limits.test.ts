@@ -220,6 +220,51 @@ test('alone, a body may inflate to more than all may have together', async () =>
   expect(answer).toContain('{"bytes":90000}');
 });
 
+const chunk = (bytes: number) => `${bytes.toString(16)}\r\n${' '.repeat(bytes)}\r\n`;
+
+test.each(['GET', 'HEAD'])('the body of a %s is read past, and held of none', async (method) => {
+  const bounded = await start({
+    maxRequestBytesInFlight: 250_000,
+    serve(app) {
+      app.get('/follow', (_, reply) => void reply.hijack().raw.writeHead(200).write('it goes on\n'));
+      app.post('/publish', async () => ({}));
+    },
+  });
+  const { hostname, port } = new URL(bounded.address);
+  const sockets = [connectTcp(Number(port), hostname), connectTcp(Number(port), hostname)] as const;
+  const [holding, following] = sockets;
+  for (const socket of sockets) socket.on('error', () => undefined);
+  holding.write(head('content-length: 1000') + ' '.repeat(500));
+  following.write(`${method} /follow HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n`);
+  let unread = 100;
+  for (let i = 0; i < 100; i++) following.write(chunk(60_000), () => unread--);
+  await waitUntil('all of it was taken', () => unread === 0);
+  for (let i = 0; i < 3; i++) {
+    const { answer } = await exchange([head('content-length: 80000') + ' '.repeat(80_000)], /\}$/, bounded);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  }
+  for (const socket of sockets) socket.destroy();
+  await bounded.stop();
+});
+
+test('what is not HTTP does not write into an answer that is under way, nor into the place of another', async () => {
+  const slow = await start({
+    serve(app) {
+      app.get('/begun', (_, reply) => void reply.hijack().raw.writeHead(200).write('it goes on'));
+      app.get('/asked', (_, reply) => void reply.hijack());
+    },
+  });
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
+  const begun = await exchange([get('/begun'), 'nonsense\r\n\r\n'], undefined, slow);
+  expect(begun.answer).not.toContain('400');
+  expect(begun.closed).toBe(true);
+  const asked = await exchange([get('/asked'), 'nonsense\r\n\r\n'], undefined, slow);
+  expect(asked).toMatchObject({ answer: '', closed: true });
+  const first = await exchange(['nonsense\r\n\r\n'], undefined, slow);
+  expect(first.answer).toMatch(/^HTTP\/1\.1 400 /);
+  await slow.stop();
+});
+
 test.each([
   ['headers', ['POST /publish HTTP/1.1\r\nhost: x\r\n']],
   ['a body', [head('content-length: 10'), '{"a']],

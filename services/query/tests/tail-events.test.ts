@@ -3,7 +3,7 @@ import { TailEventsRequest, type TailEventsResponse } from '@eventsieve/contract
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { followGrpc, followHttp, fromStart, type Heard } from '../../../tests/support/followers.js';
 import { waitUntil } from '../../../tests/support/wait-until.js';
-import { decodeCursor } from '../src/cursor.js';
+import { decodeCursor, encodeCursor } from '../src/cursor.js';
 import { openFixture, type QueryFixture, type StoredCopy } from './query-fixture.js';
 import { type Doors, openDoors } from './tail-fixture.js';
 
@@ -207,7 +207,8 @@ test('an event looks as it does in a list, and no digit is lost', async () => {
       .on('data', (response) => response.event && into.push(response))
       .on('error', () => undefined);
   }
-  await store({ topic: 't', eventId: `look-${last}`, source: 's', payload, receivedAt: '2026-11-21T10:00:00.123456Z' });
+  const receivedAt = `${new Date().toISOString().slice(0, 10)}T10:00:00.123456Z`;
+  await store({ topic: 't', eventId: `look-${last}`, source: 's', payload, receivedAt });
   await given(sse);
   await waitUntil('all have it', () => struct.length + text.length === 2);
   expect(JSON.parse(sse.messages.at(-1)?.data ?? '')).toEqual({
@@ -216,7 +217,7 @@ test('an event looks as it does in a list, and no digit is lost', async () => {
     event_id: `look-${last - 1}`,
     source: 's',
     timestamp: '2024-05-01T12:00:00Z',
-    received_at: '2026-11-21T10:00:00.123456Z',
+    received_at: receivedAt,
     payload: JSON.parse(payload),
   });
   expect(sse.messages.at(-1)?.data).toContain('12345678901234567890.10');
@@ -250,4 +251,23 @@ test('headers and a place come at once, signs of life when nothing else does, an
 test('HEAD has the headers and ends', async () => {
   const response = await fetch(`${doors.http}/events/stream`, { method: 'HEAD' });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+});
+
+test('who comes back before anything was given still gets nothing from before its time', async () => {
+  await store(...some(4));
+  const header = { 'last-event-id': encodeCursor(BigInt(last - 4)) };
+  const [hourAgo, inAnHour] = [-3_600_000, 3_600_000].map((ms) => new Date(Date.now() + ms).toISOString());
+  const known = await followHttp(doors.http, { from: hourAgo as string }, header);
+  const not = [
+    await followHttp(doors.http, { from: inAnHour as string }, header),
+    await followHttp(doors.http, { from: inAnHour as string, received_from: hourAgo as string }, header),
+    await followHttp(doors.http, { from: hourAgo as string, received_from: inAnHour as string }, header),
+  ];
+  await given(known);
+  expect(known.positions).toEqual(after(last - 4));
+  for (const each of not) {
+    const { signsOfLife } = each;
+    await waitUntil('it has looked at all', () => each.signsOfLife > signsOfLife + 2);
+    expect(each.positions).toEqual([]);
+  }
 });

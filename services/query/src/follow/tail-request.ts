@@ -12,7 +12,13 @@ export interface TailQuestion {
   readonly after: bigint | undefined;
 }
 
-export function readTailRequest(request: TailEventsRequest): TailQuestion {
+/** Who comes back repeats what was asked at first, and says by a cursor of its own where it is by now. */
+export function readTailRequest(request: TailEventsRequest, goOnAfter = ''): TailQuestion {
+  const question = readFirst(request);
+  return goOnAfter === '' ? question : { ...question, after: decodeCursor(goOnAfter) };
+}
+
+function readFirst(request: TailEventsRequest): TailQuestion {
   const { start, cursor, since, payloadFormat } = request;
   const faults: FieldError[] = payloadFormatFaults(payloadFormat);
   const filter = readFilter(request, faults);

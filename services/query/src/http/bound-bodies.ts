@@ -22,6 +22,12 @@ export function boundBodies(app: FastifyInstance, maxBytes: number): HoldBytes {
   app.decorateRequest('holdsBytes', undefined);
 
   app.addHook('preParsing', (request, reply, payload, done) => {
+    // Nothing reads it any more once its request is answered, or refused; a stream that fails unheard ends the process.
+    payload.on('error', () => undefined);
+    if (unread.includes(request.method)) {
+      payload.resume();
+      return done(null, payload);
+    }
     let own = 0;
     let over = false;
     const fits = (bytes: number) => {
@@ -53,6 +59,9 @@ export function boundBodies(app: FastifyInstance, maxBytes: number): HoldBytes {
     if (request.holdsBytes?.(bytes) === false && bytes > 0) throw tooMuch();
   };
 }
+
+/** No route reads the body of these. */
+const unread: readonly string[] = ['GET', 'HEAD'];
 
 function tooMuch(): EventsieveError {
   const message = 'too much is being sent at once (MAX_REQUEST_BYTES_IN_FLIGHT); nothing was taken';

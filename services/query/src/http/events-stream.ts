@@ -39,9 +39,9 @@ const streamHeaders = {
 
 export function serveEventsStream(app: FastifyInstance, { following, metrics, logger }: EventsStreamDeps): void {
   app.get('/events/stream', { config: { endless: true } }, async (request, reply) => {
-    const fields = requestOf(request);
+    const { fields, lastEventId } = requestOf(request);
     const ask = async () => {
-      const question = readTailRequest(fields);
+      const question = readTailRequest(fields, lastEventId);
       return request.method === 'HEAD' ? undefined : following.admit(question, eventStream);
     };
     const admitted = await withFieldNames(ask(), (field) => parameterOf(field, request));
@@ -103,8 +103,13 @@ function sayFarewell(response: ServerResponse, thrown: unknown, logger: Logger):
   response.end(`event: error\n${cursor === undefined ? '' : `id: ${cursor}\n`}data: ${body}\n\n`);
 }
 
-/** Who comes back repeats the URL, and says in the header where it is by now. */
-function requestOf(request: FastifyRequest): TailEventsRequest {
+interface Asked {
+  /** What the URL says. */
+  readonly fields: TailEventsRequest;
+  readonly lastEventId: string;
+}
+
+function requestOf(request: FastifyRequest): Asked {
   const given = readParameters(request, streamParameters);
   const faults: FieldError[] = [];
   const instantOf = (field: 'from' | 'received_from' | 'received_to' | 'event_from' | 'event_to') => {
@@ -117,7 +122,7 @@ function requestOf(request: FastifyRequest): TailEventsRequest {
   const { from, cursor = '' } = given;
   if (from !== undefined && cursor !== '') faults.push({ field: 'cursor', message: 'must not be given beside from' });
   const lastEventId = lastEventIdOf(request, faults);
-  const start = from === undefined || lastEventId !== '' ? undefined : starts.get(from);
+  const start = from === undefined ? undefined : starts.get(from);
   const since = from === undefined || starts.has(from) ? undefined : instantOf('from');
   const fields: TailEventsRequest = {
     topic: given.topic ?? '',
@@ -131,11 +136,11 @@ function requestOf(request: FastifyRequest): TailEventsRequest {
     payload: given.payload ?? '',
     payloadFormat: PayloadFormat.PAYLOAD_FORMAT_JSON,
     start: start ?? TailStart.TAIL_START_UNSPECIFIED,
-    cursor: lastEventId || cursor,
-    since: lastEventId === '' ? since : undefined,
+    cursor,
+    since,
   };
   if (faults.length > 0) throw invalid(faults);
-  return fields;
+  return { fields, lastEventId };
 }
 
 const starts: ReadonlyMap<string, TailStart> = new Map([

@@ -113,7 +113,7 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     frameworkErrors: (error, request, reply) => void fail(error, request.url, reply),
     clientErrorHandler: (error, socket) => {
       // Where no request has begun an answer would be taken for that to the next one.
-      if (!socket.writable || socket.bytesRead === 0) return void socket.destroy();
+      if (!socket.writable || socket.bytesRead === 0 || !mayAnswer(socket)) return void socket.destroy();
       const [status, code, message] = notHttp((error as NodeJS.ErrnoException).code);
       const body = failureBody(new EventsieveError(code, message));
       socket.end(
@@ -122,7 +122,7 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     },
   });
   // First, since whatever comes after may have something to give back.
-  takeTurns(app);
+  const mayAnswer = takeTurns(app);
   allowOrigins(app, options.corsOrigins ?? []);
   const hold = boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
   takeBodies(app, maxRequestBytes, hold);

@@ -1,5 +1,6 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 
 declare module 'fastify' {
@@ -11,6 +12,7 @@ declare module 'fastify' {
 
 interface Turn {
   readonly endless: boolean;
+  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** While it waits. */
   go: (() => void) | undefined;
@@ -34,9 +36,12 @@ const mostWaiting = 100;
  *
  * When a connection is gone all of its responses are closed. Node closes only the one whose turn it is: others would keep
  * for ever what they give back when they close.
+ *
+ * The function that is returned says whether what is written to a connection now would be taken for the answer to what
+ * came by it last, and not for another's, or for a part of one.
  */
-export function takeTurns(app: FastifyInstance): void {
-  const connections = new WeakMap<Socket, Connection>();
+export function takeTurns(app: FastifyInstance): (socket: Duplex) => boolean {
+  const connections = new WeakMap<Duplex, Connection>();
 
   function connectionOf(socket: Socket): Connection {
     const known = connections.get(socket);
@@ -48,11 +53,12 @@ export function takeTurns(app: FastifyInstance): void {
     return connection;
   }
 
-  app.addHook('onRequest', ({ raw: { socket }, routeOptions }, { raw: response }, done) => {
+  app.addHook('onRequest', ({ raw: request, routeOptions }, { raw: response }, done) => {
+    const { socket } = request;
     const connection = connectionOf(socket);
     const endless = routeOptions.config?.endless === true;
     const waits = endless ? connection.turns.size > 0 : connection.endless > 0;
-    const turn: Turn = { endless, response, go: waits ? done : undefined };
+    const turn: Turn = { endless, request, response, go: waits ? done : undefined };
     connection.turns.add(turn);
     if (endless) connection.endless++;
     if (waits) connection.waiting++;
@@ -67,6 +73,12 @@ export function takeTurns(app: FastifyInstance): void {
     if (!waits) done();
     else if (connection.waiting > mostWaiting) socket.destroy();
   });
+
+  return (socket) => {
+    const [first, ...others] = connections.get(socket)?.turns ?? [];
+    if (first === undefined) return true;
+    return others.length === 0 && !first.request.complete && !first.response.headersSent;
+  };
 }
 
 function letGo(connection: Connection): void {
