@@ -1,4 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { freePort } from '@eventsieve/embedded/free-port';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -138,6 +143,33 @@ test('the standard input is published as it comes, and Ctrl-C ends a wait for mo
   const { code, errors, last } = await ended;
   expect({ code, last }).toEqual({ code: 130, last: done('published=3 stored=3 duplicates=0 conflicts=0').last });
   expect(errors).toContain('Interrupted, after line 3 of the standard input. Publish it again from the beginning');
+});
+
+test('a pipe is published as it comes, whoever opens it first, and Ctrl-C ends a wait for more', async () => {
+  const path = join(cli.folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const whole = cli.start([path]);
+  const text = events('piped', 3_000);
+  await writeFile(path, text);
+  const stored = 'published=3000 stored=3000 duplicates=0 conflicts=0';
+  expect(await whole.ended).toEqual(done(stored));
+
+  const unwritten = cli.start([path]);
+  // It waits for somebody who writes, or has not come so far.
+  await delay(1_000);
+  unwritten.child.kill('SIGINT');
+  await once(unwritten.child, 'close');
+  expect(unwritten.child.signalCode).toBe('SIGINT');
+
+  const idle = cli.start([path]);
+  const writer = await open(path, 'w');
+  await writer.write(events('dripping', 2));
+  await waitUntil('what came is stored', async () => (await cli.storedOf('dripping')) === 2);
+  idle.child.kill('SIGINT');
+  const { code, errors } = await idle.ended;
+  await writer.close();
+  expect(code).toBe(130);
+  expect(errors).toContain(`Interrupted, after line 2 of ${path}. Publish it again from the beginning`);
 });
 
 test('a gateway that is away for a while costs nothing', async () => {

@@ -112,6 +112,17 @@ test('the bridge takes it as well, with the same verdicts, faults and places to 
   );
 });
 
+test('one event that the bridge cannot even read costs none of those around it', async () => {
+  const deep = `${'{"a":'.repeat(1_100)}1${'}'.repeat(1_100)}`;
+  const path = cli.write('deep.ndjson', `${events('around', 60)}${event('around', 999, deep)}${events('behind', 60)}`);
+  const { code, errors, last } = await cli.publish([path, '--target', system.http]);
+  expect({ code, last }).toEqual({
+    code: 1,
+    last: 'done published=120 stored=120 duplicates=0 conflicts=0 rejected=1 errors=0',
+  });
+  expect(errors).toMatch(/deep\.ndjson, line 61: .*answered 400: .*nested/);
+});
+
 test('more events in a request than a server takes are sent in parts, at both doors', async () => {
   for (const target of [
     ['--gateway', system.gatewayAddress],

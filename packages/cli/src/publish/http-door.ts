@@ -53,7 +53,7 @@ export function openHttpDoor(target: string, { wait, batch, inFlight: mostInFlig
   async function deliver(entries: readonly Entry[]): Promise<void> {
     try {
       const answer = await post(url, `[${entries.map(({ json }) => json).join(',')}]`, giveUp.signal);
-      if (answer.status === 413 && entries.length > 1) {
+      if (entries.length > 1 && mayBeOfOne(answer)) {
         const middle = entries.length >>> 1;
         await deliver(entries.slice(0, middle));
         await deliver(entries.slice(middle));
@@ -132,6 +132,13 @@ async function post(url: URL, body: string, end: AbortSignal): Promise<Answer> {
     if (end.aborted || !failure.retryable || Date.now() + pauseMs > untilMs) throw failure;
     await delay(pauseMs, undefined, { signal: end }).catch(() => undefined);
   }
+}
+
+/** Fewer may be taken: they are too many at once, or one among them cannot even be read. */
+function mayBeOfOne({ status, text }: Answer): boolean {
+  if (status === 413) return true;
+  const { error } = parsed(text) as { error?: { fields?: readonly { field?: unknown; index?: unknown }[] } };
+  return status === 400 && (error?.fields ?? []).some(({ field, index }) => index !== undefined || field === 'body');
 }
 
 const nameOf = ({ topic, eventId = '' }: NewEvent) => ({ topic, eventId });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, createReadStream, fstatSync, open, readSync, type Stats } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { UsageError } from '../command.js';
 
@@ -30,47 +31,53 @@ export interface Input {
   stop(): void;
 }
 
+const openFile = promisify(open);
+
 const headBytes = 64 * 1024;
 const chunkBytes = 64 * 1024;
 
 export async function openInput(path: string | undefined): Promise<Input> {
   if (path === undefined || path === '-') return standardInput();
-  let handle: FileHandle;
+  const fd = await openFile(path, 'r').catch((error: Error) => {
+    throw new UsageError(`${path} cannot be read: ${error.message}.`);
+  });
+  const status = fstatSync(fd);
+  if (!status.isFile() && !status.isDirectory()) return streamInput(path, () => streamOf(fd, status));
   try {
-    handle = await open(path);
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${(error as Error).message}.`);
-  }
-  try {
-    const status = await handle.stat();
     if (status.isDirectory()) throw new UsageError(`${path} is a folder.`);
-    const isFile = status.isFile();
-    const { bytesRead, buffer } = isFile
-      ? await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0)
-      : { bytesRead: 0, buffer: Buffer.alloc(0) };
-    const head = buffer.subarray(0, bytesRead);
-    const headHash = createHash('sha256').update(head).digest('base64url');
-    const seekable = isFile && !isGzip(head);
-    return inputOf({
-      name: path,
-      identity: isFile ? { size: status.size, mtimeMs: status.mtimeMs, headHash } : undefined,
-      totalBytes: isFile ? status.size : undefined,
-      seekable,
-      read: (start) => createReadStream(path, { start, highWaterMark: chunkBytes }),
-    });
+    return fileInput(path, fd, status);
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
 }
 
-function standardInput(): Input {
+function fileInput(path: string, fd: number, { size, mtimeMs }: Stats): Input {
+  const buffer = Buffer.alloc(headBytes);
+  const head = buffer.subarray(0, readSync(fd, buffer, 0, headBytes, 0));
+  const headHash = createHash('sha256').update(head).digest('base64url');
   return inputOf({
-    name: 'the standard input',
-    identity: undefined,
-    totalBytes: undefined,
-    seekable: false,
-    read: () => process.stdin,
+    name: path,
+    identity: { size, mtimeMs, headHash },
+    totalBytes: size,
+    seekable: !isGzip(head),
+    read: (start) => createReadStream(path, { start, highWaterMark: chunkBytes }),
   });
+}
+
+const standardInput = () => streamInput('the standard input', () => process.stdin);
+
+/** What comes once, and from its beginning. */
+function streamInput(name: string, read: () => Readable): Input {
+  return inputOf({ name, identity: undefined, totalBytes: undefined, seekable: false, read });
+}
+
+/**
+ * Of what is open already: to open a pipe once more would wait for another writer. One that waits for what comes next can be
+ * given up, which a read from a file cannot.
+ */
+function streamOf(fd: number, status: Stats): Readable {
+  if (status.isFIFO()) return new Socket({ fd, readable: true, writable: false });
+  return createReadStream('', { fd, highWaterMark: chunkBytes });
 }
 
 interface Source extends Pick<Input, 'name' | 'identity' | 'totalBytes'> {

@@ -17,9 +17,10 @@ const mostFaultsNamed = 100;
 
 export async function publishFile(options: PublishOptions, context: CommandContext): Promise<number> {
   keepHeapSmall();
-  const { interrupted } = context;
   const startedAt = performance.now();
   const input = await openInput(options.path);
+  // Not before: a pipe may have to wait for its writer, and until then an interrupt just ends the process.
+  const { interrupted } = context;
   const keeper = keepCheckpoint(options, input);
   const found = await keeper.find();
   if (found.sentence !== undefined) context.complain(`${input.name}: ${found.sentence}.`);

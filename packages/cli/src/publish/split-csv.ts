@@ -2,6 +2,10 @@ import { mostRecordBytes, type Piece, type Place, pieceOf, type Splitter, tooLon
 
 const quote = 0x22;
 const newline = 0x0a;
+const comma = 0x2c;
+
+/** Where in a cell it is. Only a quote that a cell begins with opens it, or one right behind a quote that closed it. */
+type InCell = 'begins' | 'plain' | 'quoted' | 'closed';
 
 /** Records are rows (RFC 4180): a line feed between quotes belongs to its cell. Blank lines are none. */
 export function splitRows(from: Place): Splitter {
@@ -9,7 +13,7 @@ export function splitRows(from: Place): Splitter {
   let { offset, line, record } = from;
   /** Of the rest: how much was looked at, and what was found there. */
   let seen = 0;
-  let quoted = false;
+  let cell: InCell = 'begins';
   let breaks = 0;
   /** Of a line that was given up more is to come. */
   let skipping = false;
@@ -26,13 +30,16 @@ export function splitRows(from: Place): Splitter {
     let start = 0;
     for (let at = seen; at < bytes.length; at++) {
       const code = bytes[at];
-      if (code === quote) quoted = !quoted;
-      if (code !== newline) continue;
-      breaks++;
-      if (quoted) continue;
-      take(bytes.subarray(start, at), at + 1 - start, breaks, pieces);
-      start = at + 1;
-      breaks = 0;
+      if (code === newline) breaks++;
+      if (cell === 'quoted') {
+        if (code === quote) cell = 'closed';
+      } else if (code === newline) {
+        take(bytes.subarray(start, at), at + 1 - start, breaks, pieces);
+        start = at + 1;
+        breaks = 0;
+        cell = 'begins';
+      } else if (code === comma) cell = 'begins';
+      else cell = code === quote && cell !== 'plain' ? 'quoted' : 'plain';
     }
     rest = bytes.subarray(start);
     seen = rest.length;
@@ -49,7 +56,7 @@ export function splitRows(from: Place): Splitter {
     pieces.push({ line, record, end: { offset, line, record }, text: '', fault });
     const after = rest.subarray(next);
     seen = 0;
-    quoted = false;
+    cell = 'begins';
     breaks = 0;
     scan(after, pieces);
   }
@@ -66,12 +73,12 @@ export function splitRows(from: Place): Splitter {
       offset += from;
       const bytes = chunk.subarray(from);
       scan(rest.length === 0 ? bytes : Buffer.concat([rest, bytes]), pieces);
-      while (rest.length > mostRecordBytes) giveUpLine(quoted ? unclosed : tooLong, pieces);
+      while (rest.length > mostRecordBytes) giveUpLine(cell === 'quoted' ? unclosed : tooLong, pieces);
       return pieces;
     },
     end() {
       const pieces: Piece[] = [];
-      while (rest.length > 0 && quoted) giveUpLine(unclosed, pieces);
+      while (rest.length > 0 && cell === 'quoted') giveUpLine(unclosed, pieces);
       if (rest.length > 0) take(rest, rest.length, 1, pieces);
       rest = Buffer.alloc(0);
       return pieces;

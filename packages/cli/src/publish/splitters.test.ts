@@ -85,7 +85,42 @@ test('a quote that is never closed costs its own line alone', () => {
   ]);
 });
 
-const line = fc.constantFrom('', ' ', '{}', '"', '"a,""b', '"x', 'é😀', '[1,2]', '{"a":"\\""}', ',', ']', '[', '\r');
+test('a quote in the middle of a cell costs its own row alone', () => {
+  const rows = ['id,name', '1,5" disk', '2,plain', '3,"x ""y"""', '4,"8" disk', '5,"a"","b"', '6,ok'];
+  const pieces = split(splitRows(beginning), `${rows.join('\n')}\n`);
+  expect(pieces.map(({ text }) => text)).toEqual(rows);
+  const faulty = pieces.filter(({ text }) => typeof readCells(text) === 'string');
+  expect(faulty.map(({ line }) => line)).toEqual([2, 5, 6]);
+});
+
+const cells = fc.constantFrom('', 'a', '5" disk', '"b"', '"c, ""d""\ne"', '"f"g', 'h"', '"i"""', '""');
+
+test('rows in which each quote that a cell begins with is closed are the rows that are found', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(cells, { minLength: 1, maxLength: 3 }), { maxLength: 8 }), (rows) => {
+      const texts = rows.map((row) => row.join(',')).filter((row) => row !== '');
+      expect(split(splitRows(beginning), texts.join('\n')).map(({ text }) => text)).toEqual(texts);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const line = fc.constantFrom(
+  '',
+  ' ',
+  '{}',
+  '"',
+  '"a,""b',
+  '"x',
+  'x",y"',
+  'é😀',
+  '[1,2]',
+  '{"a":"\\""}',
+  ',',
+  ']',
+  '[',
+  '\r',
+);
 const text = fc.oneof(
   fc.array(line, { maxLength: 20 }).map((lines) => lines.join('\n')),
   fc.array(fc.json(), { maxLength: 8 }).map((values) => `[${values.join(' ,\n')}]`),
