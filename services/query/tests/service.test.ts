@@ -75,8 +75,10 @@ describe('GET /events', () => {
   });
 
   it('filters by topic and says which', async () => {
-    const { body } = await ask(`/events?topic=${encodeURIComponent('a/b %')}&source=shop&order=desc`);
-    expect(body).toMatchObject({ topic: 'a/b %', count: 1, next_cursor: null });
+    for (const topic of [encodeURIComponent('a/b %'), 'a%2Fb+%25', '%61/b+%25&']) {
+      const { body } = await ask(`/events?topic=${topic}&source=shop&order=desc`);
+      expect(body).toMatchObject({ topic: 'a/b %', count: 1, next_cursor: null });
+    }
     expect((await ask('/events?topic=a')).body).toEqual({ topic: 'a', count: 0, events: [], next_cursor: null });
   });
 
@@ -91,6 +93,10 @@ describe('GET /events', () => {
     ['topic=', 'topic'],
     ['topic=%00', 'topic'],
     ['tpoic=a', 'tpoic'],
+    ['topic=%ff', 'topic'],
+    ['topic=50%', 'topic'],
+    ['topic=a&topic=%ff', 'topic'],
+    ['%ff=a', '%ff'],
     ['__proto__=a', '__proto__'],
   ])('refuses %s by its name', async (query, field) => {
     const { status, body } = await ask(`/events?${query}`);

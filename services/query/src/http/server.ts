@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { boundBodies } from './bound-bodies.js';
 import { allowOrigins } from './cors.js';
 import { failureBody, httpFailure } from './errors.js';
+import { parseQuery } from './parameters.js';
 import { takeBodies } from './read-body.js';
 import { takeTurns } from './take-turns.js';
 
@@ -95,7 +96,7 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     logger: false,
     bodyLimit: maxRequestBytes,
     // A topic and an id of 255 characters each, at 4 bytes a character and 3 letters a byte.
-    routerOptions: { maxParamLength: 4096 },
+    routerOptions: { maxParamLength: 4096, querystringParser: parseQuery },
     requestTimeout: requestTimeoutMs,
     http: {
       // Refused below: Node's own refusal is empty.

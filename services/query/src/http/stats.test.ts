@@ -26,4 +26,6 @@ test('the rate of duplicates is a percentage with two decimals, and 0 of nothing
     deduplication_rate: 100,
     received_count: 7,
   });
+  // A redriven copy that was received before a reset.
+  expect(countsJson({ ...none, received: 1n, duplicateDropped: 2n }).deduplication_rate).toBe(100);
 });

@@ -4,6 +4,7 @@ import { formatInstant } from '../instant.js';
 import type { Queries } from '../queries.js';
 import { getStats } from '../rpc/get-stats.js';
 import { readParameters } from './parameters.js';
+import { percent } from './settled-counts-json.js';
 
 export function serveStats(app: FastifyInstance, queries: Queries): void {
   app.get('/stats', async (request) => {
@@ -31,7 +32,7 @@ export function countsJson(counts: Counts) {
     received_count: received,
     unique_processed: Number(counts.uniqueProcessed),
     duplicate_dropped: duplicates,
-    deduplication_rate: received === 0 ? 0 : Math.round((duplicates / received) * 10_000) / 100,
+    deduplication_rate: percent(duplicates, received),
     conflicts: Number(counts.conflicts),
     dead_lettered: Number(counts.deadLettered),
     redriven: Number(counts.redriven),
