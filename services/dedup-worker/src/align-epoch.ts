@@ -33,6 +33,8 @@ export interface AlignDeps {
 export interface Aligned extends Epoch {
   /** The epoch's consumer. */
   readonly durable: string;
+  /** As many messages may be asked for at once, by the server's limits or somebody's. */
+  readonly mostAtOnce: number;
 }
 
 /**
@@ -61,7 +63,7 @@ export async function alignEpoch(deps: AlignDeps): Promise<Aligned> {
     if (epoch === undefined) throw new Error('no epoch');
     // A process that was stopped until the lock was freed knows an epoch that may be over: it must not undo the next one.
     await stillHeld();
-    return { ...epoch, durable: await ensureConsumer(deps, epoch) };
+    return { ...epoch, ...(await ensureConsumer(deps, epoch)) };
   });
 }
 
@@ -94,7 +96,7 @@ const greatest = (...values: readonly bigint[]): bigint => values.reduce((a, b) 
 async function ensureConsumer(
   { jsm, names, ackWaitMs, maxAckPending, notThisConsumer, logger }: AlignDeps,
   epoch: Epoch,
-): Promise<string> {
+): Promise<Pick<Aligned, 'durable' | 'mostAtOnce'>> {
   const wanted = { ack_wait: ackWaitMs * 1_000_000, max_ack_pending: maxAckPending };
   let found: { readonly name: string; readonly config: ConsumerConfig } | undefined;
   let again: string | undefined;
@@ -124,7 +126,7 @@ async function ensureConsumer(
   const { config } = await jsm.consumers.info(names.stream, durable);
   const unsound = whyUnsound(config);
   if (unsound !== undefined) throw new Error(`consumer ${durable} cannot be used: ${unsound}`);
-  return durable;
+  return { durable, mostAtOnce: config.max_batch || Number.POSITIVE_INFINITY };
 }
 
 /** RFC 3339 with nanoseconds, cut to microseconds: the same number that a delivery's timestamp gives. */

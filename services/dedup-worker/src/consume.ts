@@ -6,6 +6,8 @@ export interface ConsumeOptions {
   readonly connection: NatsConnection;
   readonly stream: string;
   readonly durable: string;
+  /** So many messages may be asked for. */
+  readonly mostAtOnce: number;
   readonly batchSize: number;
   readonly maxBatchBytes: number;
   readonly batchesInFlight: number;
@@ -126,7 +128,7 @@ export function startConsuming(options: ConsumeOptions): Consuming {
     connection: options.connection,
     stream: options.stream,
     durable: options.durable,
-    mostMessages: batchSize,
+    mostMessages: Math.min(batchSize, options.mostAtOnce),
     mostBytes: maxBatchBytes,
     hasRoom: () => !full(),
     onMessage(message) {

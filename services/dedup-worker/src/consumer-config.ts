@@ -19,6 +19,8 @@ export function whyUnsound(config: ConsumerConfig): string | undefined {
   }
   if (config.filter_subject || config.filter_subjects?.length) return 'the consumer filters by subject';
   if (config.backoff?.length) return 'the consumer has a backoff';
+  if (config.max_bytes) return 'the consumer bounds the bytes of a request';
+  if (config.max_expires) return 'the consumer bounds how long a request may wait';
   if (config.headers_only) return 'the consumer hands out headers only';
   return undefined;
 }

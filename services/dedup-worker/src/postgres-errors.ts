@@ -29,8 +29,8 @@ export function remedyFor(error: unknown): Remedy {
   if (code === statementTimeout || (error as Error | null)?.message === noAnswer) return 'halve';
   // "no partition of relation found for row": a day without its partition yet, not a bad row.
   if (code === '23514') return 'create-partition';
-  // What Postgres can never hold: data exceptions, and rows or index keys over its own limits. Anything else is an
-  // outage, and an outage dead-letters nothing.
-  if (code.startsWith('22') || code === '54000') return 'split';
+  // What Postgres can never hold: data exceptions, and rows, index keys or nesting over its own limits. Anything else is
+  // an outage, and an outage dead-letters nothing.
+  if (code.startsWith('22') || code.startsWith('54')) return 'split';
   return 'wait';
 }

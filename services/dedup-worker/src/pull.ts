@@ -5,7 +5,7 @@ export interface PullOptions {
   readonly connection: NatsConnection;
   readonly stream: string;
   readonly durable: string;
-  /** What may be on its way here at once. */
+  /** What may be on its way here at once, and be asked for. */
   readonly mostMessages: number;
   /** The same in bytes, for each time that it is asked; a single message may be as large as the broker takes any. */
   readonly mostBytes: number;
@@ -29,11 +29,16 @@ export interface Pull {
 
 const expiresMs = 10_000;
 const usualHeartbeatMs = 2_000;
-/** So many heartbeats in a row that did not come mean that nobody answers. */
+/** So many heartbeats in a row that did not come mean that no request is left, whatever this side believes. */
+const silentOfNone = 2;
+/** And so many that nobody answers. */
 const mostSilent = 4;
 const drainMs = 1_000;
 // Beside its payload a message counts with its subject, its headers and the subject of its ack.
 const roomBesidePayload = 16 * 1024;
+// A request whose bytes are used up to the last one ends without a word, and what was left of its messages seems to be on its
+// way for ever. Of messages of one size, each request would.
+const bytesToVary = 4 * 1024;
 
 // What ends a request for messages, by its status.
 const heartbeat = 100;
@@ -73,7 +78,7 @@ export function startPull(options: PullOptions): Pull {
     const largest = (connection.info?.max_payload ?? 0) + roomBesidePayload;
     const request = {
       batch,
-      max_bytes: Math.max(options.mostBytes, largest),
+      max_bytes: Math.max(options.mostBytes, largest) + Math.floor(Math.random() * bytesToVary),
       expires: nanos(expiresMs),
       idle_heartbeat: nanos(heartbeatMs),
     };
@@ -104,7 +109,13 @@ export function startPull(options: PullOptions): Pull {
   }
 
   const watching = setInterval(() => {
-    if (onTheWay > 0 && ++silent >= mostSilent) lose('the broker says nothing any more');
+    if (onTheWay === 0) return;
+    silent++;
+    if (silent >= mostSilent) lose('the broker says nothing any more');
+    else if (silent === silentOfNone) {
+      onTheWay = 0;
+      ask();
+    }
   }, heartbeatMs);
 
   function close(): void {

@@ -177,6 +177,7 @@ export function startSession(deps: SessionDeps): Session {
       connection,
       stream: names.stream,
       durable: epoch.durable,
+      mostAtOnce: epoch.mostAtOnce,
       batchSize: config.batchSize,
       maxBatchBytes: config.maxBatchBytes,
       batchesInFlight: config.batchesInFlight,

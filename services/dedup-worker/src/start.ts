@@ -18,6 +18,7 @@ import { ensureUpcomingPartitions } from './partitions.js';
 import { type Session, shards, startSession } from './session.js';
 
 const retryMs = 500;
+const shortestMs = 1_000;
 const partitionCheckMs = 3_600_000;
 const scrapeTimeoutMs = 1_000;
 const breakOffMs = 500;
@@ -129,7 +130,12 @@ export const startWorker: StartPart = async (environment, logger) => {
         await checkSchema();
         const connection = link.connection();
         if (connection === undefined) await sleep(retryMs);
-        else await consumeOnce(connection);
+        else {
+          const begunMs = performance.now();
+          await consumeOnce(connection);
+          // What ends at once would end at once again, as fast as the broker can say no.
+          if (!stopping && performance.now() - begunMs < shortestMs) await sleep(retryMs);
+        }
       } catch (error) {
         // Said once for each reason, not twice a second for as long as an outage lasts.
         const why = String(error);

@@ -35,7 +35,7 @@ function track(lookMs: number): void {
     jsm: { consumers, streams } as unknown as JetStreamManager,
     pool: { query: async () => ({ rows: [{ position: '0' }] }) } as unknown as Pool,
     names: namesFor('t'),
-    epoch: { epoch: 1, base: 0n, streamCreated: created, durable: 'd' },
+    epoch: { epoch: 1, base: 0n, streamCreated: created, durable: 'd', mostAtOnce: 1 },
     logger: pino({ level: 'silent' }),
     metrics: { known: () => undefined, watermark: () => undefined },
     ackWaitMs: 10_000,

@@ -34,6 +34,7 @@ function start(limits: Partial<ConsumeOptions> = {}): void {
     connection,
     stream: name,
     durable: name,
+    mostAtOnce: Number.POSITIVE_INFINITY,
     batchSize: 4,
     maxBatchBytes: 1024,
     batchesInFlight: 2,

@@ -14,6 +14,11 @@ export const poison: readonly (readonly [what: string, body: Uint8Array, code: s
   ['no JSON', copyOf(text('nojson'), text('{"a":')), '22P02'],
   ['a number out of range', copyOf(text('number'), text('{"a":1e200000}')), '22003'],
   ['a key longer than an index takes', copyOf(text(randomBytes(3000).toString('hex')), text('{}')), '54000'],
+  [
+    'nesting deeper than the stack of Postgres',
+    copyOf(text('deep'), text(`{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)),
+    '54001',
+  ],
   ['a timestamp out of range', copyOf(text('time'), text('{}'), -300_000_000_000_000_000n), '22008'],
   ['bytes that are no message', Buffer.from([0x0a, 0xff, 0xff, 0xff, 0x7f]), 'UNDECODABLE'],
   ['an empty message', new Uint8Array(0), 'UNDECODABLE'],
