@@ -21,6 +21,13 @@ test('nothing set means the defaults of the contract', () => {
   });
 });
 
+test('Postgres has room for what all parts together may open', () => {
+  const connectionsOf = (environment: Record<string, string>) => readLaunchSettings(environment).connections;
+  expect(connectionsOf({})).toBeLessThan(100);
+  expect(connectionsOf({ WORKERS: '64' })).toBeGreaterThanOrEqual(64 * (2 + 6) + 10);
+  expect(connectionsOf({ WORKERS: '2', BATCHES_IN_FLIGHT: '16', QUERY_POOL_SIZE: '100' })).toBeGreaterThanOrEqual(144);
+});
+
 test('PORT counts where HTTP_PORT is not set', () => {
   expect(readLaunchSettings({ PORT: '9000' }).httpPort).toBe(9000);
   expect(readLaunchSettings({ PORT: '9000', HTTP_PORT: '9001' }).httpPort).toBe(9001);

@@ -29,6 +29,8 @@ export interface PostgresOptions {
   port?: number;
   passwordFile?: string;
   logFile?: string;
+  /** as many as are wanted at once; there is room for a hundred in any case */
+  connections?: number;
   /** on top of the server's own, which are never weakened: fsync, full_page_writes and synchronous_commit come last */
   settings?: Record<string, string>;
   say?: (line: string) => void;
@@ -73,7 +75,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const log = openBoundedLog(options.logFile ?? `${dataDir}.log`);
   const port = options.port || (await freePort(HOST));
   const cluster = clusterName(data.path);
-  const args = ['-D', data.path, ...serverSettings(port, cluster, options.settings ?? {})];
+  const args = ['-D', data.path, ...serverSettings(port, cluster, options)];
   let child: ChildProcess | undefined;
 
   const start = async () => {
@@ -165,9 +167,13 @@ function essence(log: string): string {
   return lines.map(([, text]) => text).join('; ') || log;
 }
 
-function serverSettings(port: number, cluster: string, extra: Record<string, string>): string[] {
+function serverSettings(
+  port: number,
+  cluster: string,
+  { connections = 0, settings: extra = {} }: PostgresOptions,
+): string[] {
   const settings: Record<string, string> = {
-    max_connections: '100',
+    max_connections: String(Math.max(100, connections)),
     shared_buffers: sharedBuffers(),
     ...postgresTuning,
     jit: 'off',

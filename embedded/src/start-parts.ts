@@ -110,7 +110,8 @@ async function startServers({ settings, say, track, stop: outer, parts }: StartP
   const postgres = async () => {
     if (settings.databaseUrl) return;
     const logFile = join(logs, 'postgres.log');
-    const options = { dataDir: join(dataDir, 'postgres'), port: settings.postgresPort, logFile, say, track, stop };
+    const { postgresPort: port, connections } = settings;
+    const options = { dataDir: join(dataDir, 'postgres'), port, connections, logFile, say, track, stop };
     parts.postgres = await startPostgres(options);
     say(`postgres: ${parts.postgres.version} is up`);
   };

@@ -12,6 +12,10 @@ test.each([
   ['1.5h', 5_400_000],
   ['7d', 604_800_000],
   ['30', 30_000],
+  ['4.1m', 246_000],
+  ['1.1h', 3_960_000],
+  ['1.0005s', 1_001],
+  ['24d', 2_073_600_000],
 ])('the duration %s is %d ms', (text, ms) => {
   expect(of(text).durationMs('NAME', 1)).toBe(ms);
 });
@@ -36,6 +40,8 @@ test.each<[string, (value: string) => unknown, string]>([
   ['a number out of range', (value) => of(value).integer('NAME', 1, { max: 9 }), '10'],
   ['a port too high', (value) => of(value).port('NAME', 1), '65536'],
   ['a duration without sense', (value) => of(value).durationMs('NAME', 1), 'soon'],
+  ['a duration longer than any timer', (value) => of(value).durationMs('NAME', 1), '25d'],
+  ['a duration of nothing', (value) => of(value).durationMs('NAME', 1), '0.0001s'],
   ['a size without sense', (value) => of(value).bytes('NAME', 1), '8 apples'],
   ['a choice that is none', (value) => of(value).choice('NAME', ['a', 'b'], 'a'), 'c'],
   ['an address without a port', (value) => of(value).address('NAME', 'x:1'), 'localhost'],

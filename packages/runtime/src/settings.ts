@@ -6,6 +6,8 @@ export class SettingsError extends Error {
 }
 
 const durationUnitsMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Nearly as long as a timer of Node's can be: what is longer it takes for 1 ms. */
+const longestTimerMs = 24 * 86_400_000;
 const byteUnits: Record<string, number> = {
   '': 1,
   b: 1,
@@ -45,11 +47,13 @@ export function settingsOf(environment: Environment) {
     },
 
     /** `500ms`, `10s`, `2m`, `1h`, `7d`; a bare number is seconds. */
-    durationMs(name: string, fallback: number, { min = 1, max = 365 * 86_400_000 } = {}): number {
+    durationMs(name: string, fallback: number, { min = 1, max = longestTimerMs } = {}): number {
       const value = raw(name);
       if (value === undefined) return fallback;
       const match = /^(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?$/i.exec(value);
-      const ms = match ? Number(match[1]) * (durationUnitsMs[(match[2] ?? 's').toLowerCase()] as number) : Number.NaN;
+      const unitMs = durationUnitsMs[(match?.[2] ?? 's').toLowerCase()] as number;
+      // Whole ones: 4.1 minutes are some 10^-11 ms less than 246000, which neither NATS nor Postgres would take.
+      const ms = match ? Math.round(Number(match[1]) * unitMs) : Number.NaN;
       return ms >= min && ms <= max
         ? ms
         : refuse(name, value, `a duration such as 500ms, 10s or 2m (${min} ms to ${max} ms)`);

@@ -25,7 +25,7 @@ export function readStreamLimits(settings: Settings): StreamLimits {
   return {
     maxBytes: settings.bytes('STREAM_MAX_BYTES', 4 * 1024 ** 3, { min: 1024 ** 2 }),
     maxMessages: settings.integer('QUEUE_MAX_SIZE', 0),
-    dedupWindowMs: settings.durationMs('DEDUP_WINDOW', 120_000, { min: 100 }),
+    dedupWindowMs: settings.durationMs('DEDUP_WINDOW', 120_000, { min: 100, max: 365 * 86_400_000 }),
     replicas: settings.integer('STREAM_REPLICAS', 1, { min: 1, max: 5 }),
   };
 }

@@ -44,6 +44,13 @@ export const int8Array = <T>(items: readonly T[], read: (item: T) => bigint): Bu
 export const timestamptzArray = <T>(items: readonly T[], usOf: (item: T) => bigint): Buffer =>
   fixedWidth(oid.timestamptz, items, (item) => usOf(item) - postgresEpochUs);
 
+/** One value of type timestamptz, from microseconds since 1970. */
+export function timestamptzValue(us: bigint): Buffer {
+  const value = Buffer.allocUnsafe(8);
+  value.writeBigInt64BE(us - postgresEpochUs);
+  return value;
+}
+
 /** Where a text stands. */
 export interface TextOf<T> {
   readonly bytes: (item: T) => Uint8Array;

@@ -1,4 +1,5 @@
 import { settingsOf } from '@eventsieve/runtime/settings';
+import { readStreamLimits } from '@eventsieve/runtime/stream';
 import { expect, test } from 'vitest';
 import { suggestWindow, windowText } from './gap-window.js';
 
@@ -23,7 +24,7 @@ test.each([
   const window = suggestWindow(gaps);
   expect(window && windowText(window)).toBe(text);
   expect(window?.covered).toBe(covered);
-  expect(BigInt(settingsOf({ DEDUP_WINDOW: text }).durationMs('DEDUP_WINDOW', 0))).toBe(window?.suggestedMs);
+  expect(BigInt(readStreamLimits(settingsOf({ DEDUP_WINDOW: text })).dedupWindowMs)).toBe(window?.suggestedMs);
 });
 
 test('without duplicates nothing is suggested', () => {
