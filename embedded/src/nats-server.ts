@@ -35,6 +35,7 @@ export interface Nats {
   readonly version: string;
   readonly binary: string;
   readonly storeDir: string;
+  readonly logFile: string;
   /** undefined while it is down */
   readonly pid: number | undefined;
   /** how the process that was started last has ended, once it has */
@@ -92,6 +93,7 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
     version,
     binary,
     storeDir,
+    logFile,
     get pid() {
       return child === undefined || hasEnded(child) ? undefined : child.pid;
     },

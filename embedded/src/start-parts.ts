@@ -5,6 +5,7 @@ import { checkPorts } from './check-ports.js';
 import { runTask, type Track } from './child.js';
 import { type FoundNatsServer, findNatsServer } from './find-nats-server.js';
 import { freePort } from './free-port.js';
+import { watchForFullDisk } from './full-disk.js';
 import { keepUp, type Part } from './keep-up.js';
 import type { LaunchSettings } from './launch-settings.js';
 import { endLeftoverNats } from './nats-leftovers.js';
@@ -60,7 +61,11 @@ export async function startParts(options: StartPartsOptions): Promise<void> {
   const services = [...parts.doors, ...parts.workers];
   const keep = (part: Part) => keepUp(part, say, stop);
   if (parts.postgres) keep(serverPart('postgres', parts.postgres));
-  if (parts.nats) keep(serverPart('nats-server', parts.nats));
+  const { nats } = parts;
+  if (nats) {
+    keep(serverPart('nats-server', nats));
+    void watchForFullDisk({ logFile: nats.logFile, storeDir: nats.storeDir, say, end: () => nats.stop() }, stop);
+  }
   // A service that waits for something may never be ready: a stop must not wait with it.
   await Promise.race([Promise.all(services.map((each) => keep(each).firstReady)), aborted(stop)]);
   const bridge = parts.doors.find(({ addresses }) => addresses.http !== undefined)?.addresses.http;

@@ -54,16 +54,14 @@ test.each([
   expect(await fixture.everything()).toEqual(after);
 });
 
-test.each([-62_135_596_800_000_000n, -59_011_459_200_000_001n, 1_700_000_000_123_457n, 253_402_300_799_999_999n])(
-  'a redriven copy has its timestamp to the microsecond: %d',
-  async (timestampUs) => {
-    const letter = copyAt({ position: 1, timestampUs });
-    await fixture.keep(letter);
-    expect(await fixture.storeAgain(await fixture.redriveAt(2, letter))).toBe(OUTCOME_STORED);
-    const exact = 'select (extract(epoch from timestamp) * 1000000)::numeric(30)::text from events';
-    expect(await fixture.database.value(exact)).toBe(String(timestampUs));
-  },
-);
+const edgesOfTime = [-59_011_459_200_000_001n, 253_402_300_799_999_999n];
+test.each(edgesOfTime)('a redriven copy has its timestamp to the microsecond: %d', async (timestampUs) => {
+  const letter = copyAt({ position: 1, timestampUs });
+  await fixture.keep(letter);
+  expect(await fixture.storeAgain(await fixture.redriveAt(2, letter))).toBe(OUTCOME_STORED);
+  const exact = 'select (extract(epoch from timestamp) * 1000000)::numeric(30)::text from events';
+  expect(await fixture.database.value(exact)).toBe(String(timestampUs));
+});
 
 test('what still cannot be stored is kept under the position of its redrive, with a link, and once', async () => {
   const letter = dead(1);
