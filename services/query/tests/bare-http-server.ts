@@ -2,6 +2,7 @@ import { type HttpServerOptions, startHttpServer } from '../src/http/server.js';
 import { silent } from './query-fixture.js';
 
 export const maxRequestBytes = 100_000;
+
 /** The server as it is around the routes; by itself it has one. */
 export const startBare = (changes: Partial<HttpServerOptions> = {}) =>
   startHttpServer({
