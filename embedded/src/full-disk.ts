@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -61,16 +61,18 @@ function newTextOf(path: string): () => string {
 /** Asks by writing, since a quota does not show in what the file system has free. */
 async function hasRoom(folder: string): Promise<boolean> {
   const probe = join(folder, '.room');
-  try {
-    await writeFile(probe, Buffer.alloc(PROBE_BYTES), { flush: true });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(probe, { force: true });
-  }
+  const written = await writeFile(probe, Buffer.alloc(PROBE_BYTES), { flush: true }).then(
+    () => true,
+    () => false,
+  );
+  await rm(probe, { force: true }).catch(() => {});
+  return written;
 }
 
 function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
 }
