@@ -109,8 +109,7 @@ export function startPull(options: PullOptions): Pull {
   }
 
   const watching = setInterval(() => {
-    if (onTheWay === 0) return;
-    silent++;
+    silent = onTheWay === 0 ? 0 : silent + 1;
     if (silent >= mostSilent) lose('the broker says nothing any more');
     else if (silent === silentOfNone) {
       onTheWay = 0;

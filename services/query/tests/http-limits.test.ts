@@ -232,21 +232,35 @@ test.each(['GET', 'HEAD'])('the body of a %s is read past, and held of none', as
   await bounded.stop();
 });
 
-test('what is not HTTP does not write into an answer that is under way, nor into the place of another', async () => {
+test('what is not HTTP is answered after what came before it, and not within an answer that goes on', async () => {
   const slow = await start({
     serve(app) {
-      app.get('/begun', (_, reply) => void reply.hijack().raw.writeHead(200).write('it goes on'));
-      app.get('/asked', (_, reply) => void reply.hijack());
+      const endless = { config: { endless: true } };
+      app.get('/endless', endless, (_, reply) => void reply.hijack().raw.writeHead(200).write('it goes on'));
+      app.get('/slow', async () => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return 'late';
+      });
     },
   });
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
-  const begun = await exchange([get('/begun'), 'nonsense\r\n\r\n'], undefined, slow);
-  expect(begun.answer).not.toContain('400');
-  expect(begun.closed).toBe(true);
-  const asked = await exchange([get('/asked'), 'nonsense\r\n\r\n'], undefined, slow);
-  expect(asked).toMatchObject({ answer: '', closed: true });
+  const statusesOf = ({ answer }: Pick<Exchange, 'answer'>) =>
+    [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  const following = connectTcp(Number(new URL(slow.address).port), '127.0.0.1');
+  let given = '';
+  following.write(get('/endless'));
+  following.on('data', (bytes) => {
+    given += bytes;
+    following.write('nonsense\r\n\r\n');
+  });
+  await new Promise((resolve) => following.on('close', resolve).on('error', () => undefined));
+  expect(statusesOf({ answer: given })).toEqual(['200']);
+  const behind = await exchange([`${get('/slow').repeat(3)}nonsense\r\n\r\n`, 'more of it\r\n'], undefined, slow);
+  expect([statusesOf(behind), behind.closed]).toEqual([['200', '200', '200', '400'], true]);
   const first = await exchange(['nonsense\r\n\r\n'], undefined, slow);
-  expect(first.answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect([statusesOf(first), first.closed]).toEqual([['400'], true]);
+  const body = await exchange([`${head('transfer-encoding: chunked')}no length\r\n`], undefined, slow);
+  expect([statusesOf(body), body.closed]).toEqual([['404'], true]);
   await slow.stop();
 });
 

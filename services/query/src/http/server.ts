@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { type ErrorCode, EventsieveError, invalid } from '@eventsieve/contract/errors';
 import type { Logger } from '@eventsieve/runtime/logger';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
@@ -113,17 +114,20 @@ export function createApp(options: Omit<HttpServerOptions, 'host' | 'port' | 'dr
     trustProxy: false,
     frameworkErrors: (error, request, reply) => void fail(error, request.url, reply),
     clientErrorHandler: (error, socket) => {
+      // What comes after it is no HTTP either.
+      if (refused.has(socket)) return;
+      refused.add(socket);
       // Where no request has begun an answer would be taken for that to the next one.
-      if (!socket.writable || socket.bytesRead === 0 || !mayAnswer(socket)) return void socket.destroy();
+      if (!socket.writable || socket.bytesRead === 0) return void socket.destroy();
       const [status, code, message] = notHttp((error as NodeJS.ErrnoException).code);
       const body = failureBody(new EventsieveError(code, message));
-      socket.end(
-        `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`;
+      sayLast(socket, () => void socket.end(`${head}\r\nconnection: close\r\n\r\n${body}`));
     },
   });
+  const refused = new WeakSet<Duplex>();
   // First, since whatever comes after may have something to give back.
-  const mayAnswer = takeTurns(app);
+  const sayLast = takeTurns(app);
   allowOrigins(app, options.corsOrigins ?? []);
   const hold = boundBodies(app, options.maxRequestBytesInFlight ?? maxRequestBytes * 8);
   takeBodies(app, maxRequestBytes, hold);

@@ -37,10 +37,10 @@ const mostWaiting = 100;
  * When a connection is gone all of its responses are closed. Node closes only the one whose turn it is: others would keep
  * for ever what they give back when they close.
  *
- * The function that is returned says whether what is written to a connection now would be taken for the answer to what
- * came by it last, and not for another's, or for a part of one.
+ * The function that is returned says something by a connection as the last thing of all: after the answers to what came
+ * before, and not within one that may never end.
  */
-export function takeTurns(app: FastifyInstance): (socket: Duplex) => boolean {
+export function takeTurns(app: FastifyInstance): (socket: Duplex, say: () => void) => void {
   const connections = new WeakMap<Duplex, Connection>();
 
   function connectionOf(socket: Socket): Connection {
@@ -74,10 +74,19 @@ export function takeTurns(app: FastifyInstance): (socket: Duplex) => boolean {
     else if (connection.waiting > mostWaiting) socket.destroy();
   });
 
-  return (socket) => {
-    const [first, ...others] = connections.get(socket)?.turns ?? [];
-    if (first === undefined) return true;
-    return others.length === 0 && !first.request.complete && !first.response.headersSent;
+  return (socket, say) => {
+    const turns = [...(connections.get(socket)?.turns ?? [])];
+    // One that has not come as a whole is what is answered.
+    const own = turns.at(-1)?.request.complete === false ? turns.pop() : undefined;
+    if (own?.response.headersSent || turns.some(({ endless }) => endless)) return void socket.destroy();
+    const before = new Set(turns);
+    if (before.size === 0) return say();
+    for (const turn of before) {
+      turn.response.once('close', () => {
+        before.delete(turn);
+        if (before.size === 0 && socket.writable) say();
+      });
+    }
   };
 }
 
