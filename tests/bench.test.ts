@@ -63,6 +63,18 @@ test('a run prints a table, and the same figures as JSON', async () => {
   expect(single.rss_mb).toBeGreaterThan(20);
 }, 120_000);
 
+test('what is divided by Postgres alone is divided by what it gave right before and right after', async () => {
+  const file = join(folder, 'by-ceiling.json');
+  const { code, errors } = await run(['--only', 'http-array50', '--seconds', '1', '--json', file]);
+  expect({ code, errors }).toMatchObject({ code: 0 });
+  const [ceiling, array] = JSON.parse(readFileSync(file, 'utf8')).cases;
+  const { ceilingBefore, ceilingAfter } = array.more;
+  expect(new Set([ceiling.events_per_s, ceilingBefore, ceilingAfter]).size).toBe(3);
+  expect(Math.min(ceilingBefore, ceilingAfter)).toBeGreaterThan(array.events_per_s / 2);
+  expect(array.ratio).toBeCloseTo(array.events_per_s / ((ceilingBefore + ceilingAfter) / 2), 2);
+  expect(array.ratio_of).toBe('ceiling');
+}, 120_000);
+
 test('an answer that is wrong is found, however fast it was', async () => {
   const system = await startSystem();
   try {

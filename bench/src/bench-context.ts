@@ -1,5 +1,5 @@
 import type { Track } from '@eventsieve/embedded/child';
-import { measureCeiling } from './baselines/ceiling.js';
+import { measureCeiling, measureCeilingAs } from './baselines/ceiling.js';
 import { type NoopDoor, startNoop } from './baselines/noop.js';
 import { newIdShape } from './load/events.js';
 import { startLoader } from './load/loader.js';
@@ -94,13 +94,26 @@ export async function openBench(settings: BenchSettings) {
     ceiling: () =>
       bench.once('ceiling', async () => {
         say('measuring what Postgres alone can insert');
-        const { eventsPerSecond, connections, batch } = await measureCeiling(root, servers.postgres.url, {
+        const ceiling = await measureCeiling(root, servers.postgres.url, {
           searchSeconds: seconds * searchShare,
           seconds,
         });
+        const { eventsPerSecond, connections, batch } = ceiling;
         bench.add({ name: 'ceiling', eventsPerSecond, exact: true, more: { connections, batch } });
-        return eventsPerSecond;
+        return ceiling;
       }),
+
+    /** The same again, right before and right after a case: what the machine gives moves by a third within minutes. */
+    async besideCeiling<T>(work: () => Promise<T>): Promise<{ made: T; before: number; after: number }> {
+      const best = await bench.ceiling();
+      const measure = () => {
+        stopping.throwIfAborted();
+        return measureCeilingAs(root, servers.postgres.url, best, seconds);
+      };
+      const before = await measure();
+      const made = await work();
+      return { made, before, after: await measure() };
+    },
 
     noop: (door: NoopDoor) =>
       bench.once(`${door}-noop`, async () => {

@@ -1,4 +1,5 @@
 import type { Bench } from '../bench-context.js';
+import type { CaseResult } from '../result.js';
 import { measurePublishing, type PublishPlan } from './measure-load.js';
 
 export interface PublishCase {
@@ -97,13 +98,19 @@ export const publishCases: readonly PublishCase[] = [
 ];
 
 export async function runPublishCase(bench: Bench, { name, plan, of }: PublishCase): Promise<void> {
-  const base = await baseline(bench, of);
-  const result = await measurePublishing(bench, name, plan);
-  bench.add({ ...result, of, ratio: result.eventsPerSecond === undefined ? undefined : result.eventsPerSecond / base });
+  const { result, base, more } = await measureBeside(bench, of, () => measurePublishing(bench, name, plan));
+  const ratio = result.eventsPerSecond === undefined ? undefined : result.eventsPerSecond / base;
+  bench.add({ ...result, of, ratio, more: { ...result.more, ...more } });
 }
 
-async function baseline(bench: Bench, of: PublishCase['of']): Promise<number> {
-  if (of === 'ceiling') return bench.ceiling();
+async function measureBeside(bench: Bench, of: PublishCase['of'], measure: () => Promise<CaseResult>) {
+  if (of !== 'ceiling') return { base: await baseline(bench, of), result: await measure(), more: {} };
+  const { made, before, after } = await bench.besideCeiling(measure);
+  const more = { ceilingBefore: Math.round(before), ceilingAfter: Math.round(after) };
+  return { base: (before + after) / 2, result: made, more };
+}
+
+async function baseline(bench: Bench, of: Exclude<PublishCase['of'], 'ceiling'>): Promise<number> {
   if (of === 'grpc-noop') return bench.noop('grpc');
   if (of === 'http-noop') return bench.noop('http');
   if (!bench.results.has(of)) {
